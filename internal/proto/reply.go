@@ -1,0 +1,164 @@
+package proto
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// Expect is what a connection remembers of a request that is under way: enough to
+// recognise its reply and to prove that the reply is its own. It holds nothing of
+// the caller's that could change after the caller has gone.
+type Expect struct {
+	Op      Op
+	Dialect Dialect  // of this very request; long multi-gets are classic on any connection
+	Opaque  uint32   // the first number that a reply may carry
+	N       uint32   // how many numbers: the keys of a multi-get, else 1
+	Key     string   // Classic with one key
+	Keys    []string // Classic multi-get: a copy, which ExpectFor makes
+	next    uint32   // multi-get: the index from which a hit may come
+	touched bool     // classic gat: the first of its two replies is there
+}
+
+// ExpectFor sets e to what the reply to r must look like. It keeps e's memory.
+func (e *Expect) ExpectFor(d Dialect, r *Request, opaque uint32) {
+	keys := e.Keys[:0]
+	*e = Expect{Op: r.Op, Dialect: d, Opaque: opaque, N: NumOpaque(r)}
+	if r.Op == OpGetMulti && len(r.Keys) > metaMultiMax {
+		e.Dialect = Classic
+	}
+	if e.Dialect == Meta {
+		return
+	}
+	e.Key = r.Key
+	if r.Op == OpGetMulti {
+		e.Keys = append(keys, r.Keys...)
+	}
+}
+
+// Release lets go of the strings that e holds.
+func (e *Expect) Release() {
+	e.Key = ""
+	if len(e.Keys) > 0 {
+		clear(e.Keys)
+		e.Keys = e.Keys[:0]
+	}
+}
+
+// Step says how far Parse came.
+type Step uint8
+
+const (
+	More Step = iota // the reply is not complete; nothing was used up
+	Hit              // one hit of a multi-get; more of the same reply follow
+	Line             // a line of a longer reply was taken; more follow
+	Done             // the reply is complete
+)
+
+// maxLine bounds a reply line. The longest lines of a real server are stats.
+const maxLine = 8 << 10
+
+// Parse reads one element of the expected reply at the start of b into r and
+// returns how many bytes it used. With More, n is how many bytes the element needs
+// in all, as far as that is known (0 if not). index is the key's place in a
+// multi-get, with Hit. The error is ErrMalformed, wrapped with what was seen; the
+// stream is then out of step. Parse never looks beyond b, and r's slices point
+// into b.
+func (e *Expect) Parse(b []byte, r *Reply) (n, index int, step Step, err error) {
+	end := bytes.IndexByte(b, '\n')
+	if end < 0 {
+		if len(b) > maxLine {
+			return 0, 0, More, fmt.Errorf("%w: line of over %d bytes", ErrMalformed, maxLine)
+		}
+		return 0, 0, More, nil
+	}
+	if end == 0 || b[end-1] != '\r' || end > maxLine {
+		return 0, 0, Done, malformed(e, b[:end])
+	}
+	line := b[:end-1]
+	if e.Dialect == Meta {
+		if handled, n, index, step, err := e.parseMeta(b, line, r); handled {
+			return n, index, step, err
+		}
+	}
+	return e.parseClassic(b, line, r)
+}
+
+// malformed quotes the beginning of what was seen: never the value of an item, as
+// only lines come here.
+func malformed(e *Expect, line []byte) error {
+	if len(line) > 60 {
+		line = line[:60]
+	}
+	return fmt.Errorf("%w: %q to a %s request", ErrMalformed, line, e.Op)
+}
+
+// parseError recognises the three error lines.
+func (e *Expect) parseError(line []byte, r *Reply) bool {
+	client := bytes.HasPrefix(line, []byte("CLIENT_ERROR"))
+	server := bytes.HasPrefix(line, []byte("SERVER_ERROR"))
+	if !client && !server && string(line) != "ERROR" && !bytes.HasPrefix(line, []byte("ERROR ")) {
+		return false
+	}
+	if len(line) > 256 {
+		line = line[:256]
+	}
+	// After a refused line the server reads a value that follows it as commands,
+	// except where it announced, with SERVER_ERROR, that it swallows the value.
+	// Replies that stand for several commands leave the others' replies behind.
+	several := e.Op == OpGetMulti || e.Op == OpGetAndTouch && e.Dialect == Classic
+	r.Err = &ServerError{Line: string(line), OutOfStep: several || e.Op.Stores() && !server}
+	return true
+}
+
+// value cuts a value of size bytes and its line end out of b, where the header
+// line was head bytes long. It returns the bytes used, or More and the bytes
+// needed.
+func (e *Expect) value(b []byte, head int, size uint64, r *Reply) (n int, step Step, err error) {
+	need := head + int(size) + 2
+	if len(b) < need {
+		return need, More, nil
+	}
+	if b[need-2] != '\r' || b[need-1] != '\n' {
+		return 0, Done, fmt.Errorf("%w: no line end after a value of %d bytes", ErrMalformed, size)
+	}
+	r.Value = b[head : need-2 : need-2]
+	return need, Done, nil
+}
+
+// maxSize bounds the size that a value line may announce: memcached's own upper
+// limit for an item (-I) is 1 GiB.
+const maxSize = 1 << 30
+
+// parseUint reads digits at the start of b and returns what follows them.
+func parseUint(b []byte) (v uint64, rest []byte, ok bool) {
+	i := 0
+	for ; i < len(b) && i < 20; i++ {
+		d := b[i] - '0'
+		if d > 9 {
+			break
+		}
+		next := v*10 + uint64(d)
+		if v > (1<<64-1)/10 || next < v {
+			return 0, b, false
+		}
+		v = next
+	}
+	return v, b[i:], i > 0
+}
+
+// parseHex reads an opaque number, which must end at a space or the line's end.
+func parseHex(b []byte) (v uint32, rest []byte, ok bool) {
+	i := 0
+	for ; i < len(b) && i < 8; i++ {
+		c := b[i]
+		switch {
+		case c >= '0' && c <= '9':
+			v = v<<4 | uint32(c-'0')
+		case c >= 'a' && c <= 'f':
+			v = v<<4 | uint32(c-'a'+10)
+		default:
+			return v, b[i:], i > 0 && c == ' '
+		}
+	}
+	return v, b[i:], i > 0 && (i == len(b) || b[i] == ' ')
+}

@@ -1,0 +1,175 @@
+package proto
+
+import (
+	"bytes"
+	"math"
+)
+
+// parseClassic reads a reply to a classic command.
+func (e *Expect) parseClassic(b, line []byte, r *Reply) (n, index int, step Step, err error) {
+	head := len(line) + 2
+	if e.parseError(line, r) {
+		return head, 0, Done, nil
+	}
+	switch e.Op {
+	case OpGet, OpGetInto:
+		return e.classicGet(b, line, r)
+	case OpGetMulti:
+		return e.classicHit(b, line, r)
+	case OpGetAndTouch:
+		return e.classicGAT(b, line, r)
+	case OpStats:
+		return e.stat(line, r)
+	case OpIncrement, OpDecrement:
+		if string(line) == "NOT_FOUND" {
+			r.Status = Miss
+			return head, 0, Done, nil
+		}
+		return head, 0, Done, e.number(line, r)
+	case OpPing, OpVersion:
+		if text, ok := bytes.CutPrefix(line, []byte("VERSION ")); ok {
+			r.Text = string(text)
+			return head, 0, Done, nil
+		}
+		return 0, 0, Done, malformed(e, line)
+	}
+	status, ok := e.classicStatus(string(line))
+	if !ok {
+		return 0, 0, Done, malformed(e, line)
+	}
+	r.Status = status
+	return head, 0, Done, nil
+}
+
+func (e *Expect) classicStatus(line string) (Status, bool) {
+	if e.Dialect == Meta && e.Op != OpFlushAll {
+		return OK, false // "STORED" is no reply to ms
+	}
+	switch line {
+	case "STORED":
+		return OK, e.Op.Stores()
+	case "NOT_STORED":
+		return NotStored, e.Op.Stores()
+	case "EXISTS":
+		return Exists, e.Op.Stores()
+	case "NOT_FOUND":
+		return Miss, e.Op != OpFlushAll
+	case "DELETED":
+		return OK, e.Op == OpDelete
+	case "TOUCHED":
+		return OK, e.Op == OpTouch
+	case "OK":
+		return OK, e.Op == OpFlushAll
+	}
+	return OK, false
+}
+
+const endLine = "END\r\n"
+
+// classicGet reads one value with the END after it, or END alone: a miss.
+func (e *Expect) classicGet(b, line []byte, r *Reply) (n, index int, step Step, err error) {
+	if string(line) == "END" {
+		r.Status = Miss
+		return len(endLine), 0, Done, nil
+	}
+	key, size, ok := e.valueLine(line, r)
+	if !ok || string(key) != e.Key {
+		return 0, 0, Done, malformed(e, line)
+	}
+	n, step, err = e.value(b, len(line)+2, size, r)
+	if err != nil {
+		return 0, 0, Done, err
+	}
+	if step == More || len(b) < n+len(endLine) {
+		if step == More {
+			return n + len(endLine), 0, More, nil
+		}
+		n += len(endLine)
+		return n, 0, More, nil
+	}
+	if string(b[n:n+len(endLine)]) != endLine {
+		return 0, 0, Done, malformed(e, line)
+	}
+	r.Status = OK
+	return n + len(endLine), 0, Done, nil
+}
+
+// classicGAT reads the replies to the touch and the gets that stand for a gat.
+func (e *Expect) classicGAT(b, line []byte, r *Reply) (n, index int, step Step, err error) {
+	if e.touched {
+		return e.classicGet(b, line, r)
+	}
+	if s := string(line); s != "TOUCHED" && s != "NOT_FOUND" {
+		return 0, 0, Done, malformed(e, line)
+	}
+	e.touched = true
+	return len(line) + 2, 0, Line, nil
+}
+
+// classicHit reads one hit of a multi-get, or the END. A server answers in the
+// order of the keys and leaves out the misses.
+func (e *Expect) classicHit(b, line []byte, r *Reply) (n, index int, step Step, err error) {
+	if string(line) == "END" {
+		return len(endLine), 0, Done, nil
+	}
+	key, size, ok := e.valueLine(line, r)
+	i := e.next
+	for ; ok && int(i) < len(e.Keys) && e.Keys[i] != string(key); i++ {
+	}
+	if !ok || int(i) >= len(e.Keys) {
+		return 0, 0, Done, malformed(e, line)
+	}
+	n, step, err = e.value(b, len(line)+2, size, r)
+	if step != Done || err != nil {
+		return n, 0, step, err
+	}
+	e.next = i + 1
+	return n, int(i), Hit, nil
+}
+
+// valueLine reads "VALUE <key> <flags> <size> [<cas>]".
+func (e *Expect) valueLine(line []byte, r *Reply) (key []byte, size uint64, ok bool) {
+	rest, ok := bytes.CutPrefix(line, []byte("VALUE "))
+	if !ok {
+		return nil, 0, false
+	}
+	key, rest, ok = bytes.Cut(rest, []byte(" "))
+	if !ok {
+		return nil, 0, false
+	}
+	flags, rest, ok := parseUint(rest)
+	if !ok || flags > math.MaxUint32 || len(rest) == 0 || rest[0] != ' ' {
+		return nil, 0, false
+	}
+	r.Flags = uint32(flags)
+	size, rest, ok = parseUint(rest[1:])
+	if !ok || size > maxSize {
+		return nil, 0, false
+	}
+	if len(rest) > 0 {
+		if rest[0] != ' ' {
+			return nil, 0, false
+		}
+		if r.CAS, rest, ok = parseUint(rest[1:]); !ok || len(rest) > 0 {
+			return nil, 0, false
+		}
+	}
+	return key, size, true
+}
+
+// maxStats bounds the lines of one stats reply; real ones have some hundreds.
+const maxStats = 100_000
+
+func (e *Expect) stat(line []byte, r *Reply) (n, index int, step Step, err error) {
+	switch s := string(line); s {
+	case "END", "RESET", "OK":
+		return len(line) + 2, 0, Done, nil
+	}
+	rest, ok := bytes.CutPrefix(line, []byte("STAT "))
+	if !ok || len(r.Stats) >= maxStats {
+		return 0, 0, Done, malformed(e, line)
+	}
+	name, value, _ := bytes.Cut(rest, []byte(" "))
+	r.Stats = append(r.Stats, [2]string{string(name), string(value)})
+	return len(line) + 2, 0, Line, nil
+}

@@ -1,0 +1,52 @@
+package pool
+
+import (
+	"context"
+	"time"
+
+	"github.com/ringbeat/ringbeat/internal/proto"
+)
+
+// Request is one request to one server and, after Do or Wait, its reply. The zero
+// value is ready. A Request may be used again, also by another goroutine, as soon
+// as Do or Wait has returned: the pool keeps nothing of one that timed out. It
+// must not be copied once used.
+type Request struct {
+	proto.Request
+
+	// Timeout is how long the server has to answer; 0 means Config.Timeout. The
+	// context may shorten it.
+	Timeout time.Duration
+	// Dst is where OpGetInto appends the value.
+	Dst []byte
+
+	// Reply is the server's answer where Do or Wait returned nil or a
+	// *proto.ServerError. Reply.Value belongs to the caller.
+	Reply proto.Reply
+	// Hits are the items that OpGetMulti found, in the order of the keys.
+	Hits []Hit
+
+	// What follows belongs to the pool while the request is under way.
+	ctx     context.Context
+	done    chan struct{} // receives once a request that is waited for has ended
+	err     error
+	leads   bool // its caller reads the connection itself and needs no wake-up
+	ended   bool // set by that caller's own reading, or by the watchdog
+	group   *group
+	expires int64 // on the pool's clock
+}
+
+// Hit is one found key of a multi-get.
+type Hit struct {
+	Index int // place in Keys
+	Value []byte
+	Flags uint32
+	CAS   uint64
+}
+
+// Reset makes r as new, but keeps its memory. Hits, Dst and the values are let go.
+func (r *Request) Reset() {
+	hits, done := r.Hits, r.done
+	clear(hits)
+	*r = Request{Hits: hits[:0], done: done}
+}
