@@ -28,11 +28,11 @@ type Request struct {
 
 	// What follows belongs to the pool while the request is under way.
 	ctx     context.Context
-	done    chan struct{} // receives once a request that is waited for has ended
+	cancel  <-chan struct{} // ctx.Done()
+	done    chan struct{}   // receives when the request has ended, unless its caller leads
 	err     error
-	leads   bool // its caller reads the connection itself and needs no wake-up
-	ended   bool // set by that caller's own reading, or by the watchdog
-	group   *group
+	ended   bool  // for a caller that leads; guarded by the connection's mu
+	leads   bool  // the caller reads the connection and needs no wake-up
 	expires int64 // on the pool's clock
 }
 

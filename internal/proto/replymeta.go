@@ -133,7 +133,9 @@ func (e *Expect) metaValue(b, line []byte, r *Reply) (n, index int, step Step, e
 		e.next = uint32(index) + 1
 		return n, index, Hit, nil
 	case OpIncrement, OpDecrement:
-		return n, 0, Done, e.number(r.Value, r)
+		digits := r.Value
+		r.Value = nil
+		return n, 0, Done, e.number(digits, r)
 	}
 	return n, 0, Done, nil
 }

@@ -1,0 +1,294 @@
+package pool
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ringbeat/ringbeat/internal/proto"
+)
+
+// conn is one pipelined connection. Requests stand in a queue in the order in which
+// their bytes were appended to the write buffer; replies come in that order.
+//
+// Two roles move between goroutines, each held by at most one:
+//
+//   - The writer takes what has gathered in the write buffer and sends it. A caller
+//     who appends while nobody writes becomes the writer for what has gathered by
+//     then, so one system call carries many callers' requests.
+//   - The reader parses replies and ends requests; nobody else ends a request that
+//     has a reply. On an idle connection it is the caller himself (he leads), which
+//     saves two goroutine switches. As soon as others wait too, it is the
+//     connection's own goroutine, serve.
+//
+// A caller leads only a connection that he waits on, and only for his own request:
+// otherwise one who waits for a dark server could hold up the replies of another.
+//
+// The walkthroughs of the races between caller, reader and watchdog are in
+// docs/adr/0002-combining-connection.md.
+type conn struct {
+	id      uint64
+	g       *group
+	wire    wire
+	dialect proto.Dialect
+	sendFn  func() error // writeBatches, bound once: no closure for each request
+
+	inFlight atomic.Int32  // len of the queue; written under mu
+	reads    atomic.Uint64 // system calls, or Read calls on a netWire
+	writes   atomic.Uint64
+	served   atomic.Uint64 // replies
+
+	wake    chan struct{} // gives serve the reader role; cap 1
+	writers sync.WaitGroup
+
+	mu      sync.Mutex // guards the fields below
+	err     error      // why the connection is closed; nothing is pushed after it is set
+	reader  readerRole
+	leader  *Request
+	writing bool // somebody holds the writer role
+	wbuf    []byte
+	spare   []byte // the other write buffer, while nobody writes from it
+	head    *slot  // the queue
+	tail    *slot
+	free    *slot
+	opaque  uint32
+	pushed  uint64 // slots ever pushed
+	taken   uint64 // of these, how many the writer has taken
+	seen    uint64 // pushed, at the watchdog's last look
+	lone    int    // replies in a row after which nobody else waited
+	rested  bool   // idle for a tick, and serve knows
+	shrink  bool   // the reader should give its grown buffer back
+
+	grace int // the watchdog's own: ticks for which it has blamed ourselves
+
+	// The reader's own.
+	rbuf  []byte
+	rend  int // rbuf[:rend] is unparsed
+	reply proto.Reply
+	hits  []Hit
+	batch []outcome
+}
+
+type readerRole uint8
+
+const (
+	readerNone   readerRole = iota // nobody reads; the queue is empty
+	readerCaller                   // leader does
+	readerServe                    // the connection's goroutine does
+)
+
+// slot is one request's place in the queue.
+type slot struct {
+	next    *slot
+	expect  proto.Expect
+	req     *Request        // nil once the caller has gone
+	done    <-chan struct{} // of the caller's context
+	expires int64           // when the request's own time is over
+	overdue int64           // when a missing reply condemns the connection
+	seq     uint64
+	mayLead bool
+}
+
+const (
+	readBufSize   = 16 << 10
+	maxReadBuf    = 128 << 10 // for many small replies; one large reply may grow it further
+	writeBufSize  = 4 << 10
+	keepWriteBuf  = 64 << 10
+	slotChunk     = 16
+	writerBatches = 4 // how many batches a caller writes before it hands the role on
+	loneReplies   = 4 // how many lone replies make serve give up the reader role
+	maxWriteBuf   = 16 << 20
+)
+
+func newConn(g *group, w wire, id uint64, d proto.Dialect) *conn {
+	c := &conn{
+		id: id, g: g, wire: w, dialect: d,
+		wake: make(chan struct{}, 1),
+		rbuf: make([]byte, readBufSize),
+		wbuf: make([]byte, 0, writeBufSize), spare: make([]byte, 0, writeBufSize),
+	}
+	c.sendFn = c.writeBatches
+	return c
+}
+
+// pushResult is what push made of a request.
+type pushResult uint8
+
+const (
+	notPushed   pushResult = iota // full or closed
+	pushed                        // under way, and somebody else sends it
+	pushedWrite                   // under way; the caller must write
+	pushedLead                    // under way; the caller must write and read
+	pushedRead                    // under way, somebody else sends it; the caller must read
+)
+
+// push puts r into the queue and its bytes into the write buffer.
+func (c *conn) push(r *Request, mayLead bool) pushResult {
+	c.mu.Lock()
+	if c.err != nil || int(c.inFlight.Load()) >= c.g.maxInFlight || len(c.wbuf) > maxWriteBuf {
+		c.mu.Unlock()
+		return notPushed
+	}
+	idle := c.head == nil
+	s := c.enqueue(r, mayLead)
+	c.wbuf = proto.Append(c.wbuf, c.dialect, &r.Request, c.opaque)
+	c.opaque += s.expect.N
+	result := pushed
+	switch {
+	case c.reader != readerNone:
+	case idle && mayLead:
+		c.reader, c.leader = readerCaller, r
+		r.leads = true
+		result = pushedLead
+	default:
+		c.reader = readerServe
+		c.wake <- struct{}{}
+	}
+	switch {
+	case c.writing && result == pushedLead:
+		result = pushedRead // a writer on its way out will take our bytes along
+	case !c.writing && result == pushed:
+		result = pushedWrite
+	}
+	c.writing = true
+	c.mu.Unlock()
+	return result
+}
+
+func (c *conn) enqueue(r *Request, mayLead bool) *slot {
+	s := c.free
+	if s == nil {
+		s = c.moreSlots()
+	}
+	c.free = s.next
+	s.next = nil
+	s.expect.ExpectFor(c.dialect, &r.Request, c.opaque)
+	now := c.g.p.now.Load()
+	s.req, s.done, s.seq, s.mayLead = r, r.cancel, c.pushed, mayLead
+	s.expires = r.expires
+	s.overdue = now + max(int64(r.Timeout), int64(c.g.p.cfg.Timeout)) + int64(tick)
+	if c.tail == nil {
+		c.head = s
+	} else {
+		c.tail.next = s
+	}
+	c.tail = s
+	c.pushed++
+	c.rested = false
+	c.inFlight.Add(1)
+	return s
+}
+
+func (c *conn) moreSlots() *slot {
+	chunk := make([]slot, slotChunk)
+	for i := range chunk[:slotChunk-1] {
+		chunk[i].next = &chunk[i+1]
+	}
+	return &chunk[0]
+}
+
+// pop takes the head out of the queue and returns the request whose caller still
+// waits, if any. The caller holds mu.
+func (c *conn) pop() *Request {
+	s := c.head
+	c.head = s.next
+	if c.head == nil {
+		c.tail = nil
+	}
+	r := s.req
+	s.req, s.done = nil, nil
+	s.expect.Release()
+	s.next = c.free
+	c.free = s
+	c.inFlight.Add(-1)
+	return r
+}
+
+// write is the writer's turn of a caller whose push returned pushedWrite.
+func (c *conn) write() {
+	if c.inFlight.Load() > 1 {
+		// Others are busy with this connection: let those who are about to send
+		// add their requests to the same system call.
+		runtime.Gosched()
+	}
+	if err := c.writeBatches(); err != nil {
+		c.fail(err)
+	}
+}
+
+// writeBatches writes until nothing is left, and hands the role to a goroutine of
+// its own after some batches or when the socket is full: no caller waits for
+// others' bytes.
+func (c *conn) writeBatches() error {
+	for range writerBatches {
+		out := c.takeBatch()
+		if out == nil {
+			return nil
+		}
+		c.writes.Add(1)
+		written, err := c.wire.write(out)
+		if err == errAgain {
+			c.writeElsewhere(out, written)
+			return nil
+		}
+		if err != nil {
+			return lost(err)
+		}
+		c.returnBuf(out)
+	}
+	c.writeElsewhere(nil, 0)
+	return nil
+}
+
+// takeBatch takes what has gathered, or gives the writer role up and returns nil.
+func (c *conn) takeBatch() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.wbuf) == 0 || c.err != nil {
+		c.writing = false
+		return nil
+	}
+	out := c.wbuf
+	c.wbuf, c.spare = c.spare[:0], nil
+	c.taken = c.pushed
+	return out
+}
+
+func (c *conn) returnBuf(b []byte) {
+	if cap(b) > keepWriteBuf {
+		b = make([]byte, 0, writeBufSize)
+	}
+	c.mu.Lock()
+	c.spare = b[:0]
+	c.mu.Unlock()
+}
+
+// writeElsewhere goes on as the writer in a goroutine of its own, beginning with
+// what is left of out.
+func (c *conn) writeElsewhere(out []byte, written int) {
+	c.mu.Lock()
+	dead := c.err != nil
+	if !dead {
+		c.writers.Add(1) // serve waits for it, after err is set
+	}
+	c.mu.Unlock()
+	if dead {
+		return
+	}
+	go func() {
+		defer c.writers.Done()
+		for {
+			if out != nil {
+				c.writes.Add(1)
+				if err := c.wire.writeAll(out[written:]); err != nil {
+					c.fail(lost(err))
+					return
+				}
+				c.returnBuf(out)
+			}
+			if out, written = c.takeBatch(), 0; out == nil {
+				return
+			}
+		}
+	}()
+}

@@ -1,0 +1,241 @@
+package pool
+
+import (
+	"math"
+	"sync"
+	"sync/atomic"
+)
+
+// group is the connections for one kind of request, small or large.
+type group struct {
+	p           *Pool
+	large       bool
+	maxInFlight int
+	conns       []atomic.Pointer[conn] // a connection that may be used, or nil
+	dialAfter   []atomic.Int64         // on the pool's clock; never while a dial is under way
+	waiting     atomic.Int32           // len(queue)
+
+	mu     sync.Mutex // guards the fields below
+	queue  []*Request // in the order of arrival; without a connection yet
+	places []place
+	epoch  int // counts drains: a dial from before one is thrown away
+}
+
+// place is where a connection is or will be.
+type place struct {
+	failures int   // dials in a row
+	err      error // of the last dial
+}
+
+const (
+	never = math.MaxInt64
+	// maxQueue bounds the requests that wait for room or a connection.
+	maxQueue = 64 << 10
+	// fill is how many requests a connection gets before work goes to the next:
+	// the fuller a connection, the more requests share its system calls.
+	fill = 32
+)
+
+func (g *group) init(p *Pool, conns, maxInFlight int) {
+	g.p, g.maxInFlight = p, maxInFlight
+	g.conns = make([]atomic.Pointer[conn], conns)
+	g.dialAfter = make([]atomic.Int64, conns)
+	g.places = make([]place, conns)
+}
+
+// send puts r on its way: on a connection, or into the queue. Where the result is
+// pushedWrite, pushedLead or pushedRead, the caller has work to do on the
+// connection.
+func (g *group) send(r *Request, mayLead bool) (*conn, pushResult) {
+	if g.waiting.Load() == 0 {
+		for range 2 * len(g.conns) {
+			c := g.pick()
+			if c == nil {
+				break
+			}
+			if result := c.push(r, mayLead); result != notPushed {
+				return c, result
+			}
+			if int(c.inFlight.Load()) >= g.maxInFlight {
+				break // pick chose the emptiest
+			}
+		}
+	}
+	g.wait(r)
+	return nil, pushed
+}
+
+// pick chooses a connection: an idle one, else the first that is not full enough
+// for good batches, else the emptiest. It starts a dial where another connection
+// would help.
+func (g *group) pick() *conn {
+	var first, best *conn
+	least := int32(math.MaxInt32)
+	hole := -1
+	for i := range g.conns {
+		c := g.conns[i].Load()
+		if c == nil {
+			if hole < 0 {
+				hole = i
+			}
+			continue
+		}
+		n := c.inFlight.Load()
+		if n == 0 {
+			return c
+		}
+		if n < fill && first == nil {
+			first = c
+		}
+		if n < least {
+			least, best = n, c
+		}
+	}
+	if hole >= 0 && g.p.now.Load() >= g.dialAfter[hole].Load() {
+		g.dial(hole)
+	}
+	if first != nil {
+		return first
+	}
+	return best
+}
+
+// wait puts r into the queue, unless there is no hope for it.
+func (g *group) wait(r *Request) {
+	g.mu.Lock()
+	err := g.hopeless()
+	if err == nil {
+		g.queue = append(g.queue, r)
+		g.waiting.Store(int32(len(g.queue)))
+	}
+	g.mu.Unlock()
+	if err != nil {
+		r.fail(&Error{Err: err})
+		return
+	}
+	g.dialAny()
+	g.admit() // room may have come since pick looked
+}
+
+// hopeless returns why a request need not wait. The caller holds mu.
+func (g *group) hopeless() error {
+	if g.p.closed.Load() {
+		return ErrClosed
+	}
+	if len(g.queue) >= maxQueue {
+		return ErrBusy
+	}
+	now := g.p.now.Load()
+	var err error
+	for i := range g.conns {
+		after := g.dialAfter[i].Load()
+		if g.conns[i].Load() != nil || after == never || now >= after {
+			return nil
+		}
+		err = g.places[i].err
+	}
+	return err // every place is backing off after a failed dial
+}
+
+// dialAny starts a dial if there is no connection at all.
+func (g *group) dialAny() {
+	hole := -1
+	for i := range g.conns {
+		if g.conns[i].Load() != nil {
+			return
+		}
+		switch after := g.dialAfter[i].Load(); {
+		case after == never:
+			return
+		case hole < 0 && g.p.now.Load() >= after:
+			hole = i
+		}
+	}
+	if hole >= 0 {
+		g.dial(hole)
+	}
+}
+
+// admit sends waiting requests as long as there is room.
+func (g *group) admit() {
+	for g.waiting.Load() > 0 {
+		c := g.pick()
+		if c == nil {
+			return
+		}
+		c.adopt()
+		if int(c.inFlight.Load()) >= g.maxInFlight {
+			return
+		}
+	}
+}
+
+// adopt moves waiting requests to c until it is full.
+func (c *conn) adopt() {
+	g := c.g
+	write := false
+	for {
+		g.mu.Lock()
+		if len(g.queue) == 0 {
+			g.mu.Unlock()
+			break
+		}
+		r := g.queue[0]
+		result := c.push(r, false)
+		if result == notPushed {
+			g.mu.Unlock()
+			break
+		}
+		g.queue[0] = nil
+		g.queue = g.queue[1:]
+		g.waiting.Store(int32(len(g.queue)))
+		g.mu.Unlock()
+		write = write || result == pushedWrite
+	}
+	if write {
+		if err := c.writeBatches(); err != nil {
+			c.fail(err)
+		}
+	}
+}
+
+// lost takes a failed connection out of use.
+func (g *group) lost(c *conn) {
+	for i := range g.conns {
+		if !g.conns[i].CompareAndSwap(c, nil) {
+			continue
+		}
+		if c.served.Load() == 0 {
+			g.backOff(i, ErrConnLost) // accepted, then dropped: as bad as a refusal
+		} else {
+			g.dialAfter[i].Store(0)
+		}
+	}
+}
+
+// gone is serve's last word.
+func (g *group) gone(c *conn) {
+	c.retire()
+	if g.waiting.Load() > 0 {
+		g.dialAny()
+	}
+	g.p.done.Done()
+}
+
+// drain ends everything with cause.
+func (g *group) drain(cause error) {
+	g.mu.Lock()
+	g.epoch++
+	queue := g.queue
+	g.queue = nil
+	g.waiting.Store(0)
+	g.mu.Unlock()
+	for i := range g.conns {
+		if c := g.conns[i].Load(); c != nil {
+			c.fail(cause)
+		}
+	}
+	for _, r := range queue {
+		r.fail(&Error{Err: cause})
+	}
+}

@@ -1,0 +1,217 @@
+// Package pool keeps a small bounded set of pipelined connections to one server.
+//
+// Callers do not borrow connections: they hand in a [Request], whose bytes join
+// those of other callers in one system call, and get it back with its reply, its
+// server's error, or the reason why there is no reply. Each reply is matched to its
+// request by an opaque number or its key; a connection whose stream is out of step
+// is closed. Every wait ends: requests have timeouts that a watchdog enforces
+// without a timer for each, dials are bounded and backed off, queues are bounded.
+package pool
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ringbeat/ringbeat/internal/proto"
+)
+
+// Pool is the connections to one server. All methods are safe for concurrent use.
+type Pool struct {
+	cfg    Config
+	ctx    context.Context // ends with Close; bounds dials
+	cancel context.CancelFunc
+	seed   maphash.Seed
+	small  group // requests and replies of up to LargeValue bytes
+	large  group // the others
+	sizes  sizes // which keys hold large values
+
+	now   atomic.Int64 // the pool's clock; see watch.go
+	armed atomic.Bool  // the watchdog ticks
+
+	nextConn atomic.Uint64
+	counters counters
+	closed   atomic.Bool
+	done     sync.WaitGroup // dials and connections
+	ticking  sync.Mutex     // held while the watchdog looks
+
+	mu       sync.Mutex // guards the fields below
+	timer    *time.Timer
+	lastTick time.Time
+}
+
+// maxLargeInFlight bounds the requests on the connection for large values, and
+// with it the memory of their buffers.
+const maxLargeInFlight = 16
+
+// New returns a pool for the server at addr, "host:port" or "unix:/path". It does
+// not connect: connections are made when there is work for them. The error names
+// everything that is wrong with the configuration.
+func New(addr string, cfg Config) (*Pool, error) {
+	cfg, err := cfg.filled(addr)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pool{cfg: cfg, seed: maphash.MakeSeed()}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.small.init(p, cfg.Conns, cfg.MaxInFlight)
+	p.large.init(p, 1, min(maxLargeInFlight, cfg.MaxInFlight))
+	p.large.large = true
+	return p, nil
+}
+
+// Do sends r and waits for its reply. It returns nil where the server answered,
+// also with a miss (see Reply.Status); a *proto.ServerError where it answered with
+// an error line; proto.ErrMalformedKey without sending anything; and otherwise an
+// *Error. It returns soon after ctx ends or r.Timeout is over, whichever is first,
+// while the connection goes on.
+func (p *Pool) Do(ctx context.Context, r *Request) error {
+	if err := p.prepare(ctx, r); err != nil {
+		return err
+	}
+	c, result := p.groupFor(r).send(r, true)
+	switch result {
+	case pushedLead, pushedRead:
+		c.lead(r, result == pushedLead)
+		return r.finish()
+	case pushedWrite:
+		c.write()
+	}
+	<-r.done
+	return r.finish()
+}
+
+// Start sends r without waiting, not even for a connection: a request that finds
+// none stands in a queue until one is made. Every started request must be waited
+// for with Wait, exactly once.
+//
+// A caller with requests to several servers starts them all before waiting. The
+// pool never uses such a caller as a reader, so that a server that is silent
+// cannot hold up the replies of another.
+func (p *Pool) Start(ctx context.Context, r *Request) {
+	if err := p.prepare(ctx, r); err != nil {
+		r.fail(err)
+		return
+	}
+	if c, result := p.groupFor(r).send(r, false); result == pushedWrite {
+		c.write()
+	}
+}
+
+// Wait waits for a started request and returns what Do would.
+func (p *Pool) Wait(r *Request) error {
+	<-r.done
+	return r.finish()
+}
+
+func (p *Pool) prepare(ctx context.Context, r *Request) error {
+	r.err, r.leads, r.ended = nil, false, false
+	r.Reply, r.Hits = proto.Reply{}, r.Hits[:0]
+	if r.done == nil {
+		r.done = make(chan struct{}, 1)
+	}
+	if err := check(&r.Request); err != nil {
+		return err
+	}
+	if r.cancel = ctx.Done(); r.cancel != nil {
+		if err := ctx.Err(); err != nil {
+			return &Error{Err: err}
+		}
+		r.ctx = ctx
+	}
+	if r.Timeout <= 0 {
+		r.Timeout = p.cfg.Timeout
+	}
+	if !p.armed.Load() {
+		p.arm()
+	}
+	// The clock may lag behind by one tick: a request never ends early.
+	r.expires = p.now.Load() + int64(r.Timeout) + int64(tick)
+	return nil
+}
+
+// errCancelled marks a request that the watchdog ended because its context did.
+var errCancelled = errors.New("pool: context ended")
+
+// finish returns a request's error to its caller and lets go of his context.
+func (r *Request) finish() error {
+	err := r.err
+	if e, ok := err.(*Error); ok && e.Err == errCancelled {
+		e.Err = r.ctx.Err()
+	}
+	r.ctx, r.cancel = nil, nil
+	return err
+}
+
+// fail ends a request that no connection has.
+func (r *Request) fail(err error) {
+	r.err = err
+	r.done <- struct{}{}
+}
+
+// Drain closes all connections at once and ends every request, under way or
+// waiting, with cause. What lay unsent in the sockets never reaches the server.
+// The pool stays usable: later requests connect anew.
+func (p *Pool) Drain(cause error) {
+	for _, g := range p.groups() {
+		g.drain(cause)
+	}
+}
+
+// ResetBackoff lets the next request dial at once. Call it when the server is known
+// to answer again.
+func (p *Pool) ResetBackoff() {
+	for _, g := range p.groups() {
+		g.resetBackoff()
+	}
+}
+
+// Close ends every request with ErrClosed, closes all connections and returns when
+// every goroutine of the pool has ended.
+func (p *Pool) Close() {
+	if p.closed.Swap(true) {
+		p.done.Wait()
+		return
+	}
+	p.cancel()
+	p.Drain(ErrClosed)
+	p.done.Wait()
+	p.mu.Lock()
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	p.mu.Unlock()
+	p.ticking.Lock() // a look that had begun is over
+	defer p.ticking.Unlock()
+}
+
+func (p *Pool) groups() [2]*group { return [2]*group{&p.small, &p.large} }
+
+// groupFor chooses the connections for r.
+func (p *Pool) groupFor(r *Request) *group {
+	if r.Op.Stores() {
+		if len(r.Value) > p.cfg.LargeValue {
+			p.sizes.add(maphash.String(p.seed, r.Key))
+			return &p.large
+		}
+		return &p.small
+	}
+	if !p.sizes.any.Load() {
+		return &p.small
+	}
+	if r.Op == proto.OpGetMulti {
+		for _, key := range r.Keys {
+			if p.sizes.has(maphash.String(p.seed, key)) {
+				return &p.large
+			}
+		}
+		return &p.small
+	}
+	if r.Op.HasKey() && p.sizes.has(maphash.String(p.seed, r.Key)) {
+		return &p.large
+	}
+	return &p.small
+}

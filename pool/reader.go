@@ -1,0 +1,358 @@
+package pool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/ringbeat/ringbeat/internal/proto"
+)
+
+// outcome is a complete reply that waits to be handed over.
+type outcome struct {
+	req   *Request
+	reply proto.Reply
+	hits  []Hit
+}
+
+// lead reads the connection until r has ended. The caller holds the reader role,
+// and with send also the writer role.
+func (c *conn) lead(r *Request, send bool) {
+	for {
+		var n int
+		var err error
+		c.reads.Add(1)
+		if send {
+			send = false
+			n, err = c.wire.exchange(c.sendFn, c.rbuf[c.rend:])
+		} else {
+			n, err = c.wire.read(c.rbuf[c.rend:])
+		}
+		if err = c.took(n, err); err != nil {
+			c.fail(err)
+			c.endAll()
+		}
+		if c.leave(r) {
+			return
+		}
+	}
+}
+
+// leave ends r's time as the leader if r has ended. Who still waits is then read
+// for by serve, never by another caller: that one may be about to give up.
+func (c *conn) leave(r *Request) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !r.ended {
+		return false
+	}
+	c.leader = nil
+	c.reader = readerNone
+	if c.head != nil || c.err != nil {
+		c.reader = readerServe
+		c.wake <- struct{}{}
+	}
+	return true
+}
+
+// serve is the connection's goroutine. It reads whenever it holds the reader role,
+// and it closes the connection's books at the end.
+func (c *conn) serve() {
+	for range c.wake {
+		for c.serveOnce() {
+		}
+		c.mu.Lock()
+		dead := c.err != nil
+		c.mu.Unlock()
+		if dead {
+			break
+		}
+	}
+	c.writers.Wait()
+	c.g.gone(c)
+}
+
+// serveOnce reads once and reports whether it still holds the reader role.
+func (c *conn) serveOnce() bool {
+	c.shrinkReadBuf()
+	c.reads.Add(1)
+	n, err := c.wire.read(c.rbuf[c.rend:])
+	if err = c.took(n, err); err != nil {
+		c.fail(err)
+		c.endAll()
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return true // read once more to learn of it and to end all
+	}
+	if c.head != nil || c.lone < loneReplies {
+		return true
+	}
+	c.reader = readerNone
+	c.lone = 0
+	return false
+}
+
+// took digests what a read brought. A kick is no error: whoever kicked has left
+// word of why.
+func (c *conn) took(n int, err error) error {
+	if err != nil {
+		if isKick(err) {
+			c.wire.unkick()
+			return nil
+		}
+		return lost(err)
+	}
+	c.rend += n
+	return c.digest()
+}
+
+// digest ends the requests whose replies are complete in the read buffer. It takes
+// the lock twice for a whole batch: once to see how far the queue reaches, once to
+// claim the requests. A request that is claimed belongs to the reader: neither its
+// caller nor the watchdog touches it until it has been handed over.
+func (c *conn) digest() error {
+	off := 0
+	for {
+		c.mu.Lock()
+		s, tail := c.head, c.tail
+		c.mu.Unlock()
+		if s == nil {
+			break
+		}
+		used, need, err := c.parse(s, tail, c.rbuf[off:c.rend])
+		off += used
+		c.claim()
+		broken := c.handOver()
+		if err == nil {
+			err = broken
+		}
+		if err != nil {
+			return err
+		}
+		if need >= 0 {
+			return c.makeRoom(off, need)
+		}
+		if off == c.rend {
+			break
+		}
+	}
+	if off < c.rend {
+		line := c.rbuf[off:min(c.rend, off+40)]
+		return fmt.Errorf("%w: %q to no request", proto.ErrMalformed, line)
+	}
+	c.rend = 0
+	return nil
+}
+
+// parse reads replies from b into c.batch, for the requests from s to tail. need
+// is -1 if it reached the end of the requests or of b, otherwise how many bytes
+// the next element takes, 0 for unknown.
+func (c *conn) parse(s, tail *slot, b []byte) (used, need int, err error) {
+	for used < len(b) {
+		n, index, step, err := s.expect.Parse(b[used:], &c.reply)
+		if err != nil {
+			return used, -1, err
+		}
+		if step == proto.More {
+			return used, n, nil
+		}
+		used += n
+		switch step {
+		case proto.Hit:
+			// Copied now: the rest of this reply may come in a later read.
+			c.hits = append(c.hits, Hit{index, clone(c.reply.Value), c.reply.Flags, c.reply.CAS})
+			c.reply.Value = nil
+		case proto.Done:
+			c.batch = append(c.batch, outcome{reply: c.reply, hits: c.hits})
+			c.reply, c.hits = proto.Reply{}, nil
+			if s == tail {
+				return used, -1, nil
+			}
+			s = s.next
+		}
+	}
+	return used, -1, nil
+}
+
+// claim takes the requests of c.batch out of the queue.
+func (c *conn) claim() {
+	if len(c.batch) == 0 {
+		return
+	}
+	c.mu.Lock()
+	for i := range c.batch {
+		if c.head.mayLead && c.head == c.tail && len(c.batch) == 1 {
+			c.lone++
+		} else {
+			c.lone = 0
+		}
+		c.batch[i].req = c.pop()
+	}
+	c.mu.Unlock()
+	c.served.Add(uint64(len(c.batch)))
+}
+
+// handOver gives each claimed request its reply and wakes its caller. The error
+// says that the stream may be out of step.
+func (c *conn) handOver() (err error) {
+	for i := range c.batch {
+		o := &c.batch[i]
+		if e := o.reply.Err; e != nil && e.OutOfStep {
+			err = fmt.Errorf("%w: %s", ErrConnLost, e.Line)
+		}
+		if o.req != nil {
+			c.g.learnSize(o.req, len(o.reply.Value))
+			o.deliver()
+			c.g.learnHits(o.req)
+			c.end(o.req)
+		}
+		*o = outcome{}
+	}
+	c.batch = c.batch[:0]
+	if c.g.waiting.Load() > 0 {
+		c.g.admit()
+	}
+	return err
+}
+
+func (o *outcome) deliver() {
+	r := o.req
+	r.Reply = o.reply
+	switch {
+	case o.reply.Err != nil:
+		r.err = o.reply.Err
+	case r.Op == proto.OpGetInto:
+		r.Reply.Value = append(r.Dst, o.reply.Value...)
+	case o.reply.Value != nil:
+		r.Reply.Value = clone(o.reply.Value)
+	}
+	r.Hits = append(r.Hits, o.hits...)
+}
+
+func clone(b []byte) []byte {
+	c := make([]byte, len(b))
+	copy(c, b)
+	return c
+}
+
+// end says that r has ended. Whoever calls it has claimed r.
+func (c *conn) end(r *Request) {
+	if r.leads {
+		c.mu.Lock()
+		r.ended = true
+		c.mu.Unlock()
+		return
+	}
+	r.done <- struct{}{}
+}
+
+// endAll ends every request of a failed connection. Only the reader calls it.
+func (c *conn) endAll() {
+	for {
+		c.mu.Lock()
+		if c.head == nil {
+			c.mu.Unlock()
+			return
+		}
+		sent := c.head.seq < c.taken
+		r, err := c.pop(), c.err
+		c.mu.Unlock()
+		if r != nil {
+			r.err = &Error{Sent: sent, Err: err}
+			c.end(r)
+		}
+	}
+}
+
+// makeRoom moves the unparsed rest to the front and makes room for an element of
+// need bytes. The buffer only doubles at a time, so a size that is announced costs
+// memory no faster than its bytes arrive.
+func (c *conn) makeRoom(off, need int) error {
+	if need > c.g.p.cfg.MaxValue+maxOverhead {
+		return fmt.Errorf("%w: a value of %d bytes is over the limit of %d", proto.ErrMalformed, need, c.g.p.cfg.MaxValue)
+	}
+	full := c.rend == len(c.rbuf)
+	rest := copy(c.rbuf, c.rbuf[off:c.rend])
+	c.rend = rest
+	switch {
+	case need > len(c.rbuf) && rest == len(c.rbuf):
+		c.growReadBuf(min(max(need, 2*readBufSize), 2*len(c.rbuf)))
+	case need == 0 && rest == len(c.rbuf):
+		c.growReadBuf(2 * len(c.rbuf)) // a long line; the parser bounds it
+	case full && len(c.rbuf) < maxReadBuf:
+		c.growReadBuf(2 * len(c.rbuf)) // replies come faster than we read
+	}
+	return nil
+}
+
+// maxOverhead is what a reply has beside its value.
+const maxOverhead = 2 << 10
+
+func (c *conn) growReadBuf(size int) {
+	b := make([]byte, size)
+	copy(b, c.rbuf[:c.rend])
+	c.rbuf = b
+}
+
+// shrinkReadBuf gives a grown buffer back when the watchdog has seen the
+// connection idle, or when one large value has passed on a connection for small
+// ones.
+func (c *conn) shrinkReadBuf() {
+	if c.rend > 0 || len(c.rbuf) == readBufSize {
+		return
+	}
+	c.mu.Lock()
+	idle := c.shrink && c.head == nil
+	c.shrink = false
+	c.mu.Unlock()
+	if idle || len(c.rbuf) > maxReadBuf && !c.g.large {
+		c.rbuf = make([]byte, readBufSize)
+	}
+}
+
+// fail closes the connection for err, the first time. The reader, or serve if
+// nobody reads, ends the requests.
+func (c *conn) fail(err error) bool {
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return false
+	}
+	c.err = err
+	hit := int(c.inFlight.Load())
+	if c.reader == readerNone {
+		c.reader = readerServe
+		c.wake <- struct{}{}
+	}
+	c.mu.Unlock()
+	c.g.lost(c)
+	c.wire.abort()
+	c.report(err, hit)
+	return true
+}
+
+// report tells the pool's owner of a connection's end that speaks against the
+// server. The close of an idle connection does not; overdue requests have been
+// told of by the watchdog.
+func (c *conn) report(err error, hit int) {
+	switch {
+	case errors.Is(err, proto.ErrMalformed):
+		c.g.p.count(Failure{Kind: Garbled, Conn: c.id, Count: max(hit, 1), Err: err})
+	case errors.Is(err, ErrConnLost) && hit > 0:
+		c.g.p.count(Failure{Kind: Lost, Conn: c.id, Count: hit, Err: err})
+	}
+}
+
+// lost wraps what the socket said.
+func lost(err error) error {
+	if errors.Is(err, ErrConnLost) {
+		return err
+	}
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: closed by the server", ErrConnLost)
+	}
+	return fmt.Errorf("%w: %w", ErrConnLost, err)
+}

@@ -1,0 +1,156 @@
+//go:build unix
+
+package pool
+
+import (
+	"io"
+	"net"
+	"syscall"
+	"time"
+)
+
+// rawWire does its own non-blocking system calls under the runtime's poller. It
+// saves what net.Conn does around them, and it can write and wait for the reply in
+// one go. The functions are kept in fields because a closure made for each call
+// would be an allocation for each request.
+type rawWire struct {
+	nc net.Conn
+	rc syscall.RawConn
+
+	in     []byte // the reader's fields
+	n      int
+	err    error
+	send   func() error
+	readFn func(fd uintptr) bool
+	exchFn func(fd uintptr) bool
+
+	fd      uintptr // the writer's fields
+	direct  bool    // fd may be used: exchange holds it open
+	out     []byte
+	written int
+	werr    error
+	wait    bool
+	writeFn func(fd uintptr) bool
+}
+
+func newRawWire(nc net.Conn, sc syscall.Conn) wire {
+	rc, err := sc.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	w := &rawWire{nc: nc, rc: rc}
+	w.readFn, w.exchFn, w.writeFn = w.tryRead, w.tryExchange, w.tryWrite
+	return w
+}
+
+func (w *rawWire) read(b []byte) (int, error) {
+	w.in = b
+	if err := w.rc.Read(w.readFn); err != nil {
+		return 0, err
+	}
+	return w.n, w.err
+}
+
+func (w *rawWire) tryRead(fd uintptr) bool {
+	for {
+		w.n, w.err = syscall.Read(int(fd), w.in)
+		switch {
+		case w.err == syscall.EAGAIN:
+			return false
+		case w.err == syscall.EINTR:
+			continue
+		case w.err != nil:
+			w.n = 0
+		case w.n == 0:
+			w.err = io.EOF
+		}
+		return true
+	}
+}
+
+// exchange writes inside the callback of RawConn.Read. The poller forgets an
+// earlier readiness when that call begins; were the request written before it, the
+// readiness of a quick reply could be the one that is forgotten, and the caller
+// would wait for ever.
+func (w *rawWire) exchange(send func() error, b []byte) (int, error) {
+	w.send, w.in = send, b
+	if err := w.rc.Read(w.exchFn); err != nil {
+		return 0, err
+	}
+	return w.n, w.err
+}
+
+// tryExchange must not close the socket: Close waits until this callback is over.
+func (w *rawWire) tryExchange(fd uintptr) bool {
+	send := w.send
+	if send == nil {
+		return w.tryRead(fd)
+	}
+	w.send = nil
+	w.fd, w.direct = fd, true
+	w.n, w.err = 0, send()
+	// With everything sent, wait: a reply is hardly there yet.
+	return w.err != nil
+}
+
+// writeFD writes until all is gone or the socket takes no more.
+func writeFD(fd uintptr, b []byte) (written int, err error) {
+	for written < len(b) {
+		n, err := syscall.Write(int(fd), b[written:])
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			return written, errAgain
+		case err != nil:
+			return written, err
+		}
+		written += n
+	}
+	return written, nil
+}
+
+// write takes the short way for the first write within exchange: whoever runs that
+// holds the writer role until this write is done.
+func (w *rawWire) write(b []byte) (int, error) {
+	if w.direct {
+		w.direct = false
+		return writeFD(w.fd, b)
+	}
+	return w.doWrite(b, false)
+}
+
+func (w *rawWire) writeAll(b []byte) error {
+	_, err := w.doWrite(b, true)
+	return err
+}
+
+func (w *rawWire) doWrite(b []byte, wait bool) (int, error) {
+	w.out, w.written, w.werr, w.wait = b, 0, nil, wait
+	err := w.rc.Write(w.writeFn)
+	w.out = nil
+	if err != nil {
+		return w.written, err
+	}
+	return w.written, w.werr
+}
+
+func (w *rawWire) tryWrite(fd uintptr) bool {
+	n, err := writeFD(fd, w.out[w.written:])
+	w.written += n
+	w.werr = err
+	return err != errAgain || !w.wait
+}
+
+func (w *rawWire) unread() bool {
+	var b [1]byte
+	n := 0
+	_ = w.rc.Control(func(fd uintptr) {
+		n, _, _ = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	})
+	return n > 0
+}
+
+func (w *rawWire) kick()   { _ = w.nc.SetReadDeadline(past) }
+func (w *rawWire) unkick() { _ = w.nc.SetReadDeadline(time.Time{}) }
+func (w *rawWire) abort()  { closeHard(w.nc) }
