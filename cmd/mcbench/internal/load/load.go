@@ -34,6 +34,7 @@ type Config struct {
 	Duration time.Duration // closed loop: no request is sent later; 0 for no limit
 	Requests uint64        // closed loop: this many requests; 0 for no limit
 
+	Start     time.Time     // when the plan begins; the zero value means now
 	FirstSlot uint64        // number of the first request, so that runs can continue one another
 	Grace     time.Duration // how long the last requests may take to return
 }
@@ -53,7 +54,10 @@ var ErrNoEnd = errors.New("a closed loop needs a duration or a number of request
 // Run offers the load until the plan is used up or ctx ends, and waits for what is under
 // way, at most Grace. The end of ctx is no error: what ran is in the recorder.
 func Run(ctx context.Context, c Config, d Doer, rec *measure.Recorder) (Outcome, error) {
-	r := &run{cfg: c, doer: d, rec: rec, ctx: ctx, start: time.Now()}
+	r := &run{cfg: c, doer: d, rec: rec, ctx: ctx, start: c.Start}
+	if r.start.IsZero() {
+		r.start = time.Now()
+	}
 	r.slot.Store(c.FirstSlot)
 	if c.Schedule == nil {
 		if c.Duration <= 0 && c.Requests == 0 {

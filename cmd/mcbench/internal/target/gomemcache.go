@@ -2,6 +2,7 @@ package target
 
 import (
 	"net"
+	"strings"
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
@@ -13,14 +14,14 @@ type Gomemcache struct{ c *memcache.Client }
 // NewGomemcache returns a gomemcache client with this many idle connections per server.
 // pick gives the address of a key's server, so that every client under test has the same
 // keys on the same servers; it must be safe for concurrent use.
-func NewGomemcache(addrs []string, pick func(key string) int, conns int, timeout time.Duration) (*Gomemcache, error) {
+func NewGomemcache(addrs []string, pick func(key string) int, conns int, timeout time.Duration) *Gomemcache {
 	s := &fixedSelector{pick: pick}
 	for _, a := range addrs {
 		s.addrs = append(s.addrs, netAddr(a))
 	}
 	c := memcache.NewFromSelector(s)
 	c.MaxIdleConns, c.Timeout = conns, timeout
-	return &Gomemcache{c: c}, nil
+	return &Gomemcache{c: c}
 }
 
 // fixedSelector never changes: gomemcache does not know the health of its servers.
@@ -43,8 +44,14 @@ func (s *fixedSelector) Each(f func(net.Addr) error) error {
 // netAddr is an address as it was written; host names are resolved by each dial.
 type netAddr string
 
-func (a netAddr) Network() string { return "tcp" }
-func (a netAddr) String() string  { return string(a) }
+func (a netAddr) Network() string {
+	if strings.HasPrefix(string(a), "unix:") {
+		return "unix"
+	}
+	return "tcp"
+}
+
+func (a netAddr) String() string { return strings.TrimPrefix(string(a), "unix:") }
 
 // Get appends the key's value to dst.
 func (g *Gomemcache) Get(key string, dst []byte) ([]byte, error) {

@@ -1,0 +1,84 @@
+package bench
+
+import (
+	"io"
+	"time"
+
+	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/pace"
+	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/report"
+	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/workload"
+)
+
+// Config describes a run. Every field is set by the caller.
+type Config struct {
+	Command string
+	Fleet   *Fleet
+	Clients []string // names that target.New knows; each gets the whole load
+
+	Conns   int           // connections per server, where the client has such a setting
+	Timeout time.Duration // of one call
+
+	Workload workload.Config
+	Verify   bool
+	FillMiss bool
+
+	Rate        float64 // requests per second; 0 is a closed loop
+	Arrival     pace.Arrival
+	Duration    time.Duration
+	Requests    int                  // instead of Duration, if above 0
+	MaxInFlight int                  // of an open loop
+	Workers     int                  // of a closed loop
+	Plan        func() pace.Schedule // due times instead of Rate and Arrival, for traces
+
+	NoLoad bool
+	Warmup time.Duration
+
+	Percentiles []float64
+	Thresholds  []report.Threshold
+	Interval    time.Duration
+	CrossCheck  bool // compare with the servers' own counters
+	Fault       *FaultPlan
+
+	View View
+	HDR  io.Writer // interval histograms go here as they come; may be nil
+}
+
+// FaultPlan breaks one server for a while.
+type FaultPlan struct {
+	Kind    string
+	Victim  int           // number of the server
+	At, For time.Duration // from the start of the run
+	Break   func() error
+	Heal    func() error
+}
+
+// View shows a run while it goes on. Its methods are called by one goroutine at a time.
+type View interface {
+	// Note prints a line that stays.
+	Note(line string)
+	// Loading shows how far the preload is.
+	Loading(done, total int)
+	// Tick shows the newest interval.
+	Tick(s Status)
+	// Done takes the live view away.
+	Done()
+}
+
+// Status is what a view shows of a run.
+type Status struct {
+	Elapsed, Length time.Duration // Length 0: unknown
+	Warming         bool
+	Config          *report.Config
+	Servers         []report.Server // as configured
+	Lanes           []LaneStatus
+}
+
+// LaneStatus is one client's part of a Status.
+type LaneStatus struct {
+	Client string
+	Last   report.Point
+	Total  report.Totals
+	Series []report.Point
+	Events []report.Event
+	States []string // per server, as the client or the fault plan sees it
+}

@@ -1,0 +1,218 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/load"
+	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/report"
+)
+
+// bench is a run under way.
+type bench struct {
+	cfg   Config
+	lanes []*lane
+	conf  report.Config
+	hdr   *hdrLog
+
+	mu     sync.Mutex // guards the fields below
+	faults []report.Event
+}
+
+// settle is the time between a decision to start and the first due time.
+const settle = 20 * time.Millisecond
+
+// Run conducts a run from the preload to the report. The end of ctx ends it early: the
+// report then says what ran. An error means that there is nothing to report.
+func Run(ctx context.Context, cfg Config) (*report.Report, error) {
+	defer cfg.View.Done()
+	if err := askAll(cfg.Fleet, cfg.Timeout, cfg.View); err != nil {
+		return nil, err
+	}
+	b := &bench{cfg: cfg, conf: describe(&cfg)}
+	defer b.close()
+	for i, name := range cfg.Clients {
+		l, err := newLane(&b.cfg, name, uint64(time.Now().UnixNano())+uint64(i))
+		if err != nil {
+			return nil, err
+		}
+		b.lanes = append(b.lanes, l)
+	}
+	b.conf.Workload = b.lanes[0].session.Workload.Describe()
+	if err := b.prepare(ctx); err != nil {
+		return nil, err
+	}
+	return b.measured(ctx)
+}
+
+func (b *bench) close() {
+	for _, l := range b.lanes {
+		l.session.Client.Close() // nothing is under way or ever will be: its error tells nothing
+	}
+}
+
+// askAll says which servers do not answer, and fails if none does.
+func askAll(f *Fleet, timeout time.Duration, v View) error {
+	good := 0
+	var all []error
+	for _, err := range f.Ask(max(timeout, time.Second)) {
+		if err == nil {
+			good++
+			continue
+		}
+		all = append(all, err)
+	}
+	if good == 0 {
+		return fmt.Errorf("%w: %w", ErrNoServer, errors.Join(all...))
+	}
+	for _, err := range all {
+		v.Note("warning: " + err.Error())
+	}
+	return nil
+}
+
+func describe(cfg *Config) report.Config {
+	c := report.Config{
+		Servers: cfg.Fleet.Names(), Embedded: cfg.Fleet.Embedded, Loop: "open",
+		Rate: cfg.Rate, Arrival: string(cfg.Arrival), DurationS: cfg.Duration.Seconds(), Requests: cfg.Requests,
+		Connections: cfg.Conns, MaxInFlight: cfg.MaxInFlight, TimeoutMS: report.Ms(cfg.Timeout),
+		Keys: cfg.Workload.Keys, Seed: cfg.Workload.Seed, Verify: cfg.Verify,
+	}
+	if cfg.Rate <= 0 {
+		c.Loop, c.Arrival, c.MaxInFlight, c.Workers = "closed", "", 0, cfg.Workers
+	}
+	return c
+}
+
+// prepare fills the servers and warms up.
+func (b *bench) prepare(ctx context.Context) error {
+	if !b.cfg.NoLoad {
+		for _, l := range b.lanes {
+			if err := l.preload(ctx, b.cfg.View); err != nil {
+				return err
+			}
+		}
+	}
+	if b.cfg.Warmup <= 0 || b.cfg.Plan != nil {
+		return nil
+	}
+	return b.each(func(l *lane) error {
+		return l.offer(ctx, load.Config{}, b.cfg.Warmup, ^b.cfg.Workload.Seed)
+	}, func(start time.Time) {
+		b.cfg.View.Tick(b.status(time.Since(start), true))
+	})
+}
+
+// each runs one function per lane side by side and calls tick every interval.
+func (b *bench) each(run func(*lane) error, tick func(start time.Time)) error {
+	start := time.Now()
+	errs := make([]error, len(b.lanes))
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	for i, l := range b.lanes {
+		wg.Go(func() { errs[i] = run(l) })
+	}
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	ticker := time.NewTicker(b.cfg.Interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-done:
+			return errors.Join(errs...)
+		case <-ticker.C:
+			tick(start)
+		}
+	}
+}
+
+func (b *bench) measured(ctx context.Context) (*report.Report, error) {
+	env := Environment()
+	env.LocalLoad = b.cfg.Fleet.Local()
+	before := b.counters()
+	used := useNow()
+	start := time.Now().Add(settle)
+	for _, l := range b.lanes {
+		l.begin(start)
+		if l.watch != nil {
+			l.watch.start.Store(start.UnixNano())
+		}
+	}
+	if b.cfg.HDR != nil {
+		var err error
+		if b.hdr, err = newHDRLog(b.cfg.HDR, start); err != nil {
+			return nil, err
+		}
+	}
+	stopFault := b.runFault(ctx, start)
+	err := b.each(func(l *lane) error {
+		return l.offer(ctx, load.Config{Start: start}, b.cfg.Duration, b.cfg.Workload.Seed)
+	}, func(time.Time) { b.tick(start) })
+	stopFault()
+	b.tick(start)
+	if err == nil && b.hdr != nil {
+		err = b.hdr.err
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.used(&env, used)
+	return b.report(ctx, env, before), nil
+}
+
+func (b *bench) used(env *report.Env, before usage) {
+	now := useNow()
+	env.CPUSeconds = (now.cpu - before.cpu).Seconds()
+	env.GCPauses = int(now.gcs - before.gcs)
+	env.GCPauseMS = report.Ms(now.pause - before.pause)
+}
+
+// counters asks the servers' own counters, if they are wanted.
+func (b *bench) counters() []map[string]int64 {
+	if !b.cfg.CrossCheck {
+		return nil
+	}
+	return b.cfg.Fleet.Counters(max(b.cfg.Timeout, time.Second))
+}
+
+// tick closes an interval.
+func (b *bench) tick(start time.Time) {
+	now := time.Now()
+	if now.Before(start) {
+		return
+	}
+	for i, l := range b.lanes {
+		t := l.tick(now)
+		if b.hdr != nil && i == 0 {
+			b.hdr.write(t.Response, now)
+		}
+	}
+	b.cfg.View.Tick(b.status(now.Sub(start), false))
+}
+
+func (b *bench) status(elapsed time.Duration, warming bool) Status {
+	s := Status{Elapsed: elapsed, Length: b.cfg.Duration, Warming: warming, Config: &b.conf, Servers: b.servers()}
+	if warming {
+		s.Length = b.cfg.Warmup
+	}
+	if s.Length == 0 && b.cfg.Rate > 0 && b.cfg.Requests > 0 {
+		s.Length = time.Duration(float64(b.cfg.Requests) / b.cfg.Rate * float64(time.Second))
+	}
+	for _, l := range b.lanes {
+		s.Lanes = append(s.Lanes, l.status())
+	}
+	return s
+}
+
+func (b *bench) servers() []report.Server {
+	var out []report.Server
+	for _, s := range b.cfg.Fleet.Servers {
+		out = append(out, report.Server{Name: s.Name, Weight: s.Weight, Ideal: b.cfg.Fleet.Ring.Share(s.Name)})
+	}
+	return out
+}

@@ -1,0 +1,38 @@
+package target
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ringbeat/ringbeat/ring"
+)
+
+// Options say how a client is set up. Every client gets the same servers and places the
+// same keys on them.
+type Options struct {
+	Servers []ring.Server
+	Home    func(key string) int // number of a key's server; safe for concurrent use
+	Conns   int                  // connections per server
+	Timeout time.Duration        // of one call
+
+	// OnEvent is told what the client found out about a server: what happened, and the
+	// server's state from now on ("" if it stays). It may be called from any goroutine.
+	OnEvent func(server, what, state string)
+}
+
+// Names returns the clients that New knows.
+func Names() []string { return []string{"gomemcache"} }
+
+// New sets up the client of that name.
+func New(name string, o Options) (Client, error) {
+	switch name {
+	case "gomemcache":
+		var addrs []string
+		for _, s := range o.Servers {
+			addrs = append(addrs, s.Addr)
+		}
+		return NewGomemcache(addrs, o.Home, o.Conns, o.Timeout), nil
+	}
+	return nil, fmt.Errorf("no such client; want one of %s", strings.Join(Names(), ", "))
+}
