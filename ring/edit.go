@@ -93,18 +93,20 @@ func (r *Ring) replace(i int, s Server) (*Ring, error) {
 
 // grow returns the full ring for servers, which are r's and one more.
 func (r *Ring) grow(servers []Server) (*Ring, error) {
-	last := len(servers) - 1
-	labels := r.scheme.labels(servers[last:])[0]
 	if !r.scheme.merges {
 		return build(r.scheme, servers)
 	}
+	last := len(servers) - 1
+	labels := r.scheme.labels(servers[last:])[0]
 	if total := len(r.points) - 1 + labels*r.scheme.perLabel; total > maxPoints {
 		return nil, tooManyPoints(total)
 	}
 	fresh := r.scheme.appendPoints(nil, servers[last].Name, uint32(last), labels)
 	sortPoints(fresh)
 	next := &Ring{scheme: r.scheme, servers: servers, live: len(servers)}
-	next.setPoints(r.merge(fresh, servers))
+	points := r.merge(fresh, servers)
+	next.reindex(r, points, fresh, 1)
+	next.close(points)
 	return next, nil
 }
 
@@ -117,8 +119,8 @@ func (r *Ring) merge(fresh []point, servers []Server) []point {
 	merged := make([]point, 0, len(old)+len(fresh)+1)
 	from := 0
 	for _, p := range fresh {
-		to := max(from, r.seek(p.hash))
-		for to < len(old) && old[to].hash == p.hash && servers[old[to].owner].Name < name {
+		to := max(from, r.seek(p.hash()))
+		for to < len(old) && old[to].hash() == p.hash() && servers[old[to].owner].Name < name {
 			to++
 		}
 		merged = append(merged, old[from:to]...)
@@ -135,17 +137,16 @@ func (r *Ring) shrink(i int) (*Ring, error) {
 		return build(r.scheme, servers)
 	}
 	next := &Ring{scheme: r.scheme, servers: servers, live: len(servers)}
-	gone := uint32(i)
-	kept := make([]point, 0, len(r.points))
-	for _, p := range r.points[:len(r.points)-1] {
-		if p.owner == gone {
-			continue
+	owners := make([]uint32, len(r.servers))
+	for at := range owners {
+		owners[at] = uint32(at)
+		if at > i {
+			owners[at]--
 		}
-		if p.owner > gone {
-			p.owner--
-		}
-		kept = append(kept, p)
 	}
-	next.setPoints(kept)
+	owners[i] = gone
+	points, lost := r.strip(owners)
+	next.reindex(r, points, lost, -1)
+	next.close(points)
 	return next, nil
 }

@@ -4,37 +4,49 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"math/bits"
 	"slices"
 )
 
 // point is a Point as lookups want it: 32-bit hashes are moved to the high
-// half, so that one index and one search serve every layout.
+// half, so that one index and one search serve every layout. The hash is kept
+// in halves because that makes a point 12 bytes long and not 16.
 type point struct {
-	hash  uint64
-	owner uint32 // index in Ring.servers
+	low, high uint32
+	owner     uint32 // index in Ring.servers
+}
+
+func newPoint(hash uint64, owner uint32) point {
+	return point{low: uint32(hash), high: uint32(hash >> 32), owner: owner}
+}
+
+func (p *point) hash() uint64 {
+	return uint64(p.high)<<32 | uint64(p.low)
 }
 
 // build makes the full ring of servers that are in normal form.
 func build(sc scheme, servers []Server) (*Ring, error) {
 	r := &Ring{scheme: sc, servers: servers, live: len(servers)}
 	if sc.slots != nil {
-		return r.buildSlots()
+		if err := r.setSlots(); err != nil {
+			return nil, err
+		}
+		return r, nil
 	}
-	labels := sc.labels(servers)
+	rule := sc.forWeights(servers)
+	labels := rule.labels(servers)
 	total := 0
 	for _, n := range labels {
-		total += n * sc.perLabel
+		total += n * rule.perLabel
 	}
 	if total > maxPoints {
 		return nil, tooManyPoints(total)
 	}
 	points := make([]point, 0, total+1)
 	for i, n := range labels {
-		points = sc.appendPoints(points, servers[i].Name, uint32(i), n)
+		points = rule.appendPoints(points, servers[i].Name, uint32(i), n)
 	}
 	sortPoints(points)
-	r.setPoints(sc.settle(points, servers))
+	r.setPoints(rule.settle(points, servers))
 	return r, nil
 }
 
@@ -43,44 +55,42 @@ func tooManyPoints(n int) error {
 }
 
 func sortPoints(points []point) {
-	slices.SortFunc(points, func(a, b point) int { return cmp.Compare(a.hash, b.hash) })
+	slices.SortFunc(points, func(a, b point) int { return cmp.Compare(a.hash(), b.hash()) })
 }
 
 // setPoints takes sorted points over, with room for one more, and indexes them.
 func (r *Ring) setPoints(points []point) {
-	if len(points) == 0 {
-		r.points, r.index = nil, nil
-		return
-	}
-	// The sentinel ends every search and stands for the wrap to the first point.
-	r.points = append(points, point{hash: math.MaxUint64, owner: points[0].owner})
 	r.index, r.shift = indexPoints(points)
+	r.close(points)
 }
 
-// indexPoints cuts the circle into at least as many buckets of equal width as
-// there are points and notes where each begins: hashes are spread evenly, so a
-// lookup that starts there has about one step left to do.
-func indexPoints(points []point) (index []uint32, shift uint8) {
-	width := max(1, bits.Len(uint(len(points)-1)))
-	shift = uint8(64 - width)
-	index = make([]uint32, 1<<width)
-	next := 0
-	for i, p := range points {
-		for last := int(p.hash >> shift); next <= last; next++ {
-			index[next] = uint32(i)
+// close puts the sentinel behind the points: it ends every search and stands
+// for the wrap to the first point.
+func (r *Ring) close(points []point) {
+	r.points = nil
+	if len(points) != 0 {
+		r.points = append(points, newPoint(math.MaxUint64, points[0].owner))
+	}
+}
+
+// gone marks an owner whose points strip takes out.
+const gone = math.MaxUint32
+
+// strip returns r's points in two lists: those that stay, under the owner that
+// owners gives for theirs and with room for the sentinel, and those that are
+// gone.
+func (r *Ring) strip(owners []uint32) (kept, lost []point) {
+	kept = make([]point, len(r.points))
+	n := 0
+	for _, p := range r.points[:len(r.points)-1] {
+		owner := owners[p.owner]
+		if owner == gone {
+			lost = append(lost, p)
+			continue
 		}
+		p.owner = owner
+		kept[n] = p
+		n++
 	}
-	for ; next < len(index); next++ {
-		index[next] = uint32(len(points))
-	}
-	return index, shift
-}
-
-// seek returns the first point at or after h, the sentinel if there is none.
-func (r *Ring) seek(h uint64) int {
-	i := int(r.index[h>>(r.shift&63)])
-	for r.points[i].hash < h {
-		i++
-	}
-	return i
+	return kept[:n], lost
 }

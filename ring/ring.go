@@ -89,7 +89,7 @@ func (r *Ring) Points() []Point {
 	}
 	all := make([]Point, 0, len(r.points)-1)
 	for _, p := range r.points[:len(r.points)-1] {
-		all = append(all, Point{Hash: r.scheme.value(p.hash), Server: r.servers[p.owner].Name})
+		all = append(all, Point{Hash: r.scheme.value(p.hash()), Server: r.servers[p.owner].Name})
 	}
 	return all
 }

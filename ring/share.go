@@ -22,14 +22,14 @@ func (r *Ring) measureShares() []float64 {
 		return shares
 	}
 	points := r.points[:len(r.points)-1]
-	previous := points[len(points)-1].hash
+	previous := points[len(points)-1].hash()
 	if len(points) == 1 {
 		shares[points[0].owner] = 1
 		return shares
 	}
 	for _, p := range points {
-		shares[p.owner] += float64(p.hash-previous) / (1 << 64) // wraps at the first
-		previous = p.hash
+		shares[p.owner] += float64(p.hash()-previous) / (1 << 64) // wraps at the first
+		previous = p.hash()
 	}
 	return shares
 }

@@ -25,23 +25,23 @@ func (r *Ring) Without(names ...string) *Ring {
 	}
 	view := r.copy()
 	view.full, view.out, view.live = r.whole(), out, live
-	if r.points != nil {
-		view.setPoints(r.pointsWithout(out))
+	if len(r.points) != 0 {
+		points, lost := r.strip(ownersWithout(out))
+		view.reindex(r, points, lost, -1)
+		view.close(points)
 	}
 	return view
 }
 
-func (r *Ring) pointsWithout(out []bool) []point {
-	if len(r.points) == 0 {
-		return nil
-	}
-	kept := make([]point, 0, len(r.points))
-	for _, p := range r.points[:len(r.points)-1] {
-		if !out[p.owner] {
-			kept = append(kept, p)
+func ownersWithout(out []bool) []uint32 {
+	owners := make([]uint32, len(out))
+	for i := range owners {
+		owners[i] = uint32(i)
+		if out[i] {
+			owners[i] = gone
 		}
 	}
-	return kept
+	return owners
 }
 
 // whole returns the ring of the whole membership.
