@@ -1,0 +1,154 @@
+package mctest
+
+import "bytes"
+
+// verdict is what one request means for its connection.
+type verdict uint8
+
+const (
+	goOn   verdict = iota // answered; the next request may follow
+	more                  // the request is not complete yet
+	hangUp                // answer what is answered, then close
+)
+
+// Bounds of a command line without its end. memcached closes a connection that
+// sends 2 KiB without a newline, except for get and gets, whose keys may go on;
+// those it does not bound at all, we do.
+const (
+	maxLine    = 2048
+	maxGetLine = 16 << 20
+)
+
+// maxTokens is into how many words memcached splits a line at most.
+const maxTokens = 24
+
+// words splits line at spaces into dst, at most maxTokens-1 of them.
+func words(dst [][]byte, line []byte) [][]byte {
+	for len(dst) < maxTokens-1 {
+		word, rest := nextWord(line)
+		if len(word) == 0 {
+			break
+		}
+		dst, line = append(dst, word), rest
+	}
+	return dst
+}
+
+// nextWord returns the first word of line, empty if there is none.
+func nextWord(line []byte) (word, rest []byte) {
+	for len(line) > 0 && line[0] == ' ' {
+		line = line[1:]
+	}
+	end := bytes.IndexByte(line, ' ')
+	if end < 0 {
+		return line, nil
+	}
+	return line[:end], line[end:]
+}
+
+// step carries out the first request in b and returns how many bytes it took.
+// While the request is incomplete it changes nothing and says more.
+func (c *conn) step(b []byte) (used int, v verdict) {
+	if c.swallow > 0 {
+		n := min(c.swallow, len(b))
+		c.swallow -= n
+		return n, goOn
+	}
+	end := bytes.IndexByte(b, '\n')
+	if end < 0 {
+		return c.unfinished(b)
+	}
+	line := b[:end]
+	if len(line) > 1 && line[len(line)-1] == '\r' {
+		line = line[:len(line)-1]
+	}
+	if nul := bytes.IndexByte(line, 0); nul >= 0 {
+		line = line[:nul] // memcached reads lines as C strings
+	}
+	value, v := c.command(line, b[end+1:])
+	if v == more {
+		return 0, more
+	}
+	return end + 1 + value, v
+}
+
+// unfinished judges a line whose newline has not come yet.
+func (c *conn) unfinished(b []byte) (int, verdict) {
+	if len(b) <= maxLine {
+		return 0, more
+	}
+	first, _ := nextWord(b)
+	name := string(first[:min(len(first), 5)])
+	if c.mayServe() && (name == "get" || name == "gets") && len(b) <= maxGetLine {
+		return 0, more
+	}
+	return 0, hangUp
+}
+
+// command carries out line; value is what follows it in the buffer, of which
+// storage commands take their part.
+func (c *conn) command(line, value []byte) (used int, v verdict) {
+	w := words(c.words[:0], line)
+	if !c.mayServe() {
+		return c.authenticate(w, value)
+	}
+	if len(w) == 0 || len(w[0]) < 2 {
+		return 0, c.other("ERROR")
+	}
+	if len(w[0]) == 2 && w[0][0] == 'm' && c.dialect.meta {
+		return c.meta(w, value)
+	}
+	switch string(w[0]) {
+	case "get":
+		return 0, c.get(cmdGet, line, false)
+	case "bget":
+		return 0, c.get(cmdGet, line, false)
+	case "gets":
+		return 0, c.get(cmdGets, line, true)
+	case "gat", "gats":
+		if c.dialect.gat {
+			return 0, c.getAndTouch(w, line)
+		}
+	case "set", "add", "replace", "append", "prepend", "cas":
+		return c.storage(w, value)
+	case "touch":
+		if c.dialect.touch {
+			return 0, c.touch(w)
+		}
+	case "incr":
+		return 0, c.arithmetic(cmdIncr, w)
+	case "decr":
+		return 0, c.arithmetic(cmdDecr, w)
+	case "delete":
+		return 0, c.delete(w)
+	default:
+		return 0, c.admin(w)
+	}
+	return 0, c.other("ERROR")
+}
+
+// other answers a request that is none of the counted commands.
+func (c *conn) other(reply string) verdict {
+	c.count(cmdOther)
+	c.say(reply)
+	return goOn
+}
+
+// say appends one reply line.
+func (c *conn) say(line string) {
+	c.out = append(c.out, line...)
+	c.out = append(c.out, '\r', '\n')
+}
+
+// answer is say, unless the client asked for silence.
+func (c *conn) answer(quiet bool, line string) verdict {
+	if !quiet {
+		c.say(line)
+	}
+	return goOn
+}
+
+const badFormat = "CLIENT_ERROR bad command line format"
+
+// noReply reports whether the last word of a classic command is noreply.
+func noReply(w [][]byte) bool { return string(w[len(w)-1]) == "noreply" }

@@ -1,0 +1,178 @@
+package mctest
+
+import "time"
+
+// flow is whether connections work.
+type flow uint8
+
+const (
+	flowing flow = iota
+	held         // requests are read and kept, nothing is carried out
+	stopped      // nothing is read
+)
+
+// reach is what a dial finds.
+type reach uint8
+
+const (
+	accepting reach = iota
+	full            // the backlog is full: dials get no answer
+	refusing        // nobody listens
+)
+
+// gate is the state that connections and dials look at before they go on. It is
+// replaced as a whole; moved is closed when that has happened.
+type gate struct {
+	flow  flow
+	reach reach
+	moved chan struct{}
+}
+
+// move replaces the gate and wakes all connections; control is held.
+func (s *Server) move(f flow, r reach) {
+	old := s.gate.Load()
+	s.gate.Store(&gate{flow: f, reach: r, moved: make(chan struct{})})
+	close(old.moved)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.kick()
+	}
+}
+
+// Hang makes the server stop working while its process lives on, like SIGSTOP:
+// dials succeed, requests are taken in (1 MiB per connection), nothing is
+// answered. After Heal all requests taken in are carried out, also those whose
+// client has given up and closed: late writes land.
+func (s *Server) Hang() error { return s.become(held, accepting) }
+
+// BlackHole makes the server vanish like a host behind a dropped route: requests
+// on open connections stay unread in the kernel, new dials get no answer at all
+// (on Linux: the backlog is kept full, so that SYNs are dropped; elsewhere they
+// connect and hear nothing; unix sockets report a full backlog). Heal restores
+// both at once, and what waited in the sockets is then answered. Unlike with a
+// dropped route the kernel still acknowledges data while its buffers last.
+func (s *Server) BlackHole() error { return s.become(stopped, full) }
+
+// Refuse closes the listener: new dials are refused, open connections go on.
+func (s *Server) Refuse() error { return s.become(flowing, refusing) }
+
+// Kill ends the server like SIGKILL: all connections are reset, dials are
+// refused. Restart, or Heal, starts a new incarnation. When Kill returns, no
+// request is being carried out any more.
+func (s *Server) Kill() error {
+	s.control.Lock()
+	defer s.control.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.stop()
+	return nil
+}
+
+// Restart is Kill and a new start on the same address: an empty server with a
+// new pid, uptime 0 and all counters at 0. Faults of replies stay as they are.
+func (s *Server) Restart() error {
+	s.control.Lock()
+	defer s.control.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.stop()
+	return s.arrive(flowing, accepting)
+}
+
+// Heal takes all faults back. A server that was killed comes back empty, as by
+// Restart; otherwise everything that waited in its sockets is answered, and
+// replies held back by Slow, Drip or StallMidReply leave at once.
+func (s *Server) Heal() error {
+	if err := s.become(flowing, accepting); err != nil {
+		return err
+	}
+	s.control.Lock()
+	defer s.control.Unlock()
+	if f := s.faults.Swap(nil); f != nil {
+		close(f.healed)
+	}
+	return nil
+}
+
+// become moves the server to flow f and reach r, from wherever it is.
+func (s *Server) become(f flow, r reach) error {
+	s.control.Lock()
+	defer s.control.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	return s.arrive(f, r)
+}
+
+// arrive is become with control held. Whoever closes doors does so before the
+// gate moves, whoever opens them after: nobody is let in to a server that is not
+// yet what it is to be.
+func (s *Server) arrive(f flow, r reach) error {
+	if s.isDown() {
+		s.incarnate()
+	}
+	opens := r == accepting
+	if !opens {
+		if err := s.listenAs(r); err != nil {
+			return err
+		}
+	}
+	s.move(f, r)
+	if opens {
+		return s.listenAs(r)
+	}
+	return nil
+}
+
+func (s *Server) listenAs(r reach) error {
+	if s.listener == nil {
+		return nil
+	}
+	return s.listener.become(r)
+}
+
+func (s *Server) isDown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.down
+}
+
+// Slow delays each reply by d from the moment its request was read. Requests
+// behind it are not held up: pipelined requests all get their replies after d.
+func (s *Server) Slow(d time.Duration) { s.change(func(f *faults) { f.delay = max(d, 0) }) }
+
+// Drip sends replies byte by byte with gap between two bytes.
+func (s *Server) Drip(gap time.Duration) {
+	s.change(func(f *faults) { f.drip, f.dripping = max(gap, 0), gap >= 0 })
+}
+
+// Split sends each reply in pieces, cut at random places, a moment apart.
+func (s *Server) Split() { s.change(func(f *faults) { f.split = true }) }
+
+// Reset answers every n-th request, counted over the whole server, with an RST
+// instead of a reply: 1 means each one, 0 none. The request is carried out
+// first. The same counting holds for the faults below.
+func (s *Server) Reset(every int) { s.set(faultReset, every) }
+
+// ResetDials resets every n-th new connection as soon as it is accepted.
+func (s *Server) ResetDials(every int) { s.set(faultResetDial, every) }
+
+// Garbage replaces every n-th reply by as many random bytes.
+func (s *Server) Garbage(every int) { s.set(faultGarbage, every) }
+
+// CloseMidReply closes the connection after one half of every n-th reply.
+func (s *Server) CloseMidReply(every int) { s.set(faultCloseMid, every) }
+
+// StallMidReply sends one half of every n-th reply and then, on that connection,
+// nothing until Heal, which gives the other half.
+func (s *Server) StallMidReply(every int) { s.set(faultStallMid, every) }
+
+// Swallow leaves out every n-th reply, so that all later ones on that connection
+// answer the wrong request. A client must notice.
+func (s *Server) Swallow(every int) { s.set(faultSwallow, every) }
+
+// Repeat sends every n-th reply twice, to the same end as Swallow.
+func (s *Server) Repeat(every int) { s.set(faultRepeat, every) }

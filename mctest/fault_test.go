@@ -1,0 +1,173 @@
+package mctest_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ringbeat/ringbeat/mctest"
+)
+
+// short is how long these tests look at something that must not happen. A longer
+// look could only make them stricter.
+const short = 50 * time.Millisecond
+
+// send writes requests without waiting for anything.
+func (k *talker) send(requests string) {
+	k.t.Helper()
+	_ = k.nc.SetWriteDeadline(time.Now().Add(patience))
+	if _, err := k.nc.Write([]byte(requests)); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// expect reads exactly want.
+func (k *talker) expect(want string) {
+	k.t.Helper()
+	_ = k.nc.SetReadDeadline(time.Now().Add(patience))
+	got := make([]byte, len(want))
+	if n, err := io.ReadFull(k.nc, got); err != nil || string(got) != want {
+		k.t.Fatalf("got %q, %v; want %q", got[:n], err, want)
+	}
+}
+
+// expectSilence checks that nothing comes.
+func (k *talker) expectSilence() {
+	k.t.Helper()
+	_ = k.nc.SetReadDeadline(time.Now().Add(short))
+	n, err := k.nc.Read(make([]byte, 1))
+	if n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		k.t.Fatalf("read %d bytes, %v; want silence", n, err)
+	}
+}
+
+// expectEnd checks that the connection is at its end, with want as its error
+// (nil: an orderly close).
+func (k *talker) expectEnd(want error) {
+	k.t.Helper()
+	_ = k.nc.SetReadDeadline(time.Now().Add(patience))
+	b, err := io.ReadAll(k.nc)
+	if len(b) != 0 || !errors.Is(err, want) {
+		k.t.Fatalf("read %q, %v; want %v", b, err, want)
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestHungServerTakesRequestsAndAnswersThemAfterHeal(t *testing.T) {
+	srv := mctest.Start(t)
+	k := dialTalker(t, srv.Addr())
+	k.ask("set a 0 0 1\r\n1\r\n")
+	check(t, srv.Hang())
+	k.send("get a\r\n")
+	k.expectSilence()
+	late := dialTalker(t, srv.Addr())
+	late.send("set a 0 0 1\r\n2\r\n")
+	late.expectSilence()
+	check(t, srv.Heal())
+	k.expect("VALUE a 0 1\r\n")
+	late.expect("STORED\r\n")
+}
+
+func TestGhostWriteLandsAfterHeal(t *testing.T) {
+	for _, fault := range []string{"hang", "black hole"} {
+		t.Run(fault, func(t *testing.T) {
+			srv := mctest.Start(t)
+			k := dialTalker(t, srv.Addr())
+			k.ask("set a 0 0 3\r\nold\r\n")
+			if fault == "hang" {
+				check(t, srv.Hang())
+			} else {
+				check(t, srv.BlackHole())
+			}
+			k.send("set a 0 0 5\r\nghost\r\n")
+			_ = k.nc.Close()
+			check(t, srv.Heal())
+			after := dialTalker(t, srv.Addr())
+			waitFor(t, func() bool { return strings.Contains(after.ask("get a\r\n"), "ghost") })
+		})
+	}
+}
+
+// waitFor polls until it is true.
+func waitFor(t *testing.T, it func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !it(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("waited in vain")
+		}
+	}
+}
+
+func TestBlackHoleSwallowsDialsAndRequests(t *testing.T) {
+	srv := mctest.Start(t)
+	k := dialTalker(t, srv.Addr())
+	k.ask("version\r\n")
+	conns := srv.Stats().TotalConns
+	for range 3 {
+		check(t, srv.BlackHole())
+		k.send("set a 0 0 1\r\n1\r\n")
+		k.expectSilence()
+		for range 2 {
+			nc, err := net.DialTimeout("tcp", srv.Addr(), short)
+			if !os.IsTimeout(err) {
+				t.Fatalf("dialled a black hole: %v, %v", nc, err)
+			}
+		}
+		check(t, srv.Heal())
+		k.expect("STORED\r\n")
+		dialTalker(t, srv.Addr()).ask("version\r\n")
+		conns++
+	}
+	if got := srv.Stats().TotalConns; got != conns {
+		t.Errorf("%d connections counted, want %d: our own filler must not count", got, conns)
+	}
+}
+
+func TestKilledServerResetsAndRefuses(t *testing.T) {
+	srv := mctest.Start(t)
+	k := dialTalker(t, srv.Addr())
+	k.ask("set a 0 0 1\r\n1\r\n")
+	before := srv.Stats()
+	check(t, srv.Kill())
+	k.expectEnd(syscall.ECONNRESET)
+	if _, err := net.Dial("tcp", srv.Addr()); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Fatalf("dial: %v, want refused", err)
+	}
+	check(t, srv.Restart())
+	k = dialTalker(t, srv.Addr())
+	if got := k.ask("get a\r\n"); got != "END\r\n" {
+		t.Errorf("the new incarnation remembers: %q", got)
+	}
+	after := srv.Stats()
+	if after.PID == before.PID || after.TotalConns != 1 || after.Items != 0 {
+		t.Errorf("not a new incarnation: %+v", after)
+	}
+}
+
+func TestRefusingServerKeepsItsConnections(t *testing.T) {
+	srv := mctest.Start(t)
+	k := dialTalker(t, srv.Addr())
+	k.ask("set a 0 0 1\r\n1\r\n")
+	check(t, srv.Refuse())
+	if _, err := net.Dial("tcp", srv.Addr()); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Fatalf("dial: %v, want refused", err)
+	}
+	if got := k.ask("get a\r\n"); got != "VALUE a 0 1\r\n1\r\nEND\r\n" {
+		t.Errorf("open connection got %q", got)
+	}
+	check(t, srv.Heal())
+	if got := dialTalker(t, srv.Addr()).ask("get a\r\n"); got != "VALUE a 0 1\r\n1\r\nEND\r\n" {
+		t.Errorf("after Heal %q", got)
+	}
+}
