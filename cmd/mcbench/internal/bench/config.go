@@ -4,6 +4,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/fault"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/pace"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/report"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/workload"
@@ -15,7 +16,8 @@ type Config struct {
 	Fleet   *Fleet
 	Clients []string // names that target.New knows; each gets the whole load
 
-	Conns   int           // connections per server, where the client has such a setting
+	Conns   int           // idle connections per server of clients with a free pool
+	Pool    int           // connections per server of clients with a bounded pool
 	Timeout time.Duration // of one call
 
 	Workload workload.Config
@@ -38,6 +40,7 @@ type Config struct {
 	Interval    time.Duration
 	CrossCheck  bool // compare with the servers' own counters
 	Fault       *FaultPlan
+	OtherQPS    float64 // with a fault: rate of all servers but the victim; negative: their share
 
 	View View
 	HDR  io.Writer // interval histograms go here as they come; may be nil
@@ -48,8 +51,7 @@ type FaultPlan struct {
 	Kind    string
 	Victim  int           // number of the server
 	At, For time.Duration // from the start of the run
-	Break   func() error
-	Heal    func() error
+	Breaker fault.Breaker
 }
 
 // View shows a run while it goes on. Its methods are called by one goroutine at a time.

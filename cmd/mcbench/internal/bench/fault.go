@@ -22,12 +22,12 @@ func (b *bench) runFault(ctx context.Context, start time.Time) (stop func()) {
 			return
 		}
 		b.note(start, f.Kind)
-		err := f.Break()
+		err := f.Breaker.Break()
 		if err != nil {
 			b.note(start, f.Kind+" failed: "+err.Error())
 		}
 		sleepUntil(ctx, start.Add(f.At+f.For))
-		if err := f.Heal(); err != nil {
+		if err := f.Breaker.Heal(); err != nil {
 			b.note(start, "heal failed: "+err.Error())
 			return
 		}

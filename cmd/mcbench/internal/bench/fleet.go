@@ -18,6 +18,7 @@ import (
 type Fleet struct {
 	Servers  []ring.Server
 	Ring     *ring.Ring
+	Layout   ring.Layout
 	Embedded bool // they live in this process
 }
 
@@ -27,7 +28,7 @@ func NewFleet(servers []ring.Server, layout ring.Layout) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Fleet{Servers: r.Servers(), Ring: r}, nil
+	return &Fleet{Servers: r.Servers(), Ring: r, Layout: layout}, nil
 }
 
 // Home returns the number of a key's server.

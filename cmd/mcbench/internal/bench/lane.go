@@ -50,7 +50,7 @@ func newLane(cfg *Config, name string, run uint64) (*lane, error) {
 	}
 	client, err := target.New(name, target.Options{
 		Servers: cfg.Fleet.Servers, Home: cfg.Fleet.Home,
-		Conns: cfg.Conns, Timeout: cfg.Timeout, OnEvent: l.onEvent,
+		Layout: cfg.Fleet.Layout, Conns: cfg.Conns, Pool: cfg.Pool, Timeout: cfg.Timeout, OnEvent: l.onEvent,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("client %s: %w", name, err)
@@ -58,6 +58,9 @@ func newLane(cfg *Config, name string, run uint64) (*lane, error) {
 	l.session = &load.Session{
 		Workload: w, Values: workload.NewValues(run), Client: client,
 		Homes: homes(cfg.Fleet, w.Keys), FillMiss: cfg.FillMiss,
+	}
+	if err := l.split(); err != nil {
+		return nil, err
 	}
 	if cfg.Verify {
 		l.session.Ledger = workload.NewLedger(w.Keys.Len())
@@ -67,6 +70,18 @@ func newLane(cfg *Config, name string, run uint64) (*lane, error) {
 	}
 	l.rec = l.newRecorder()
 	return l, nil
+}
+
+// split gives the victim the share of the requests that the other servers' fixed rate leaves.
+func (l *lane) split() error {
+	cfg := l.cfg
+	if cfg.Fault == nil || cfg.OtherQPS < 0 || cfg.Rate <= 0 {
+		return nil
+	}
+	share := max(0, 1-cfg.OtherQPS/cfg.Rate)
+	return l.session.Workload.Split(func(key int) bool {
+		return int(l.session.Homes[key]) == cfg.Fault.Victim
+	}, share)
 }
 
 func homes(f *Fleet, k *workload.Keys) []uint16 {
@@ -82,7 +97,7 @@ func (l *lane) newRecorder() *measure.Recorder {
 }
 
 // onEvent is called by the client, from any goroutine.
-func (l *lane) onEvent(server, what, state string) {
+func (l *lane) onEvent(at time.Time, server, what, state string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, s := range l.cfg.Fleet.Servers {
@@ -93,7 +108,7 @@ func (l *lane) onEvent(server, what, state string) {
 	if l.start.IsZero() {
 		return // during preload or warm-up; the states are kept
 	}
-	l.events = append(l.events, report.Event{T: seconds(time.Since(l.start)), Server: server, What: what})
+	l.events = append(l.events, report.Event{T: seconds(at.Sub(l.start)), Server: server, What: what})
 }
 
 func seconds(d time.Duration) float64 {

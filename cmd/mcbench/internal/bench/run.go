@@ -32,6 +32,10 @@ func Run(ctx context.Context, cfg Config) (*report.Report, error) {
 	if err := askAll(cfg.Fleet, cfg.Timeout, cfg.View); err != nil {
 		return nil, err
 	}
+	if cfg.Fault != nil && cfg.OtherQPS >= 0 && cfg.Rate > 0 { // the victim keeps its own share
+		victim := cfg.Fleet.Ring.Share(cfg.Fleet.Servers[cfg.Fault.Victim].Name)
+		cfg.Rate = cfg.Rate*victim + cfg.OtherQPS
+	}
 	b := &bench{cfg: cfg, conf: describe(&cfg)}
 	defer b.close()
 	for i, name := range cfg.Clients {

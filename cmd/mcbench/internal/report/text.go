@@ -21,11 +21,17 @@ func (s Style) paint(code, text string) string {
 
 func (s Style) bold(text string) string { return s.paint("1", text) }
 
+// Good paints text green.
+func (s Style) Good(text string) string { return s.paint("32", text) }
+
+// Bad paints text red.
+func (s Style) Bad(text string) string { return s.paint("31;1", text) }
+
 func (s Style) verdict(ok bool, good, bad string) string {
 	if ok {
-		return s.paint("32", good)
+		return s.Good(good)
 	}
-	return s.paint("31;1", bad)
+	return s.Bad(bad)
 }
 
 // Group writes 1234567 as 1,234,567.

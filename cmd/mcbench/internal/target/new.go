@@ -13,20 +13,24 @@ import (
 type Options struct {
 	Servers []ring.Server
 	Home    func(key string) int // number of a key's server; safe for concurrent use
-	Conns   int                  // connections per server
+	Layout  ring.Layout          // the placement that Home follows
+	Conns   int                  // idle connections per server of a client with a free pool
+	Pool    int                  // connections per server of a client with a bounded pool
 	Timeout time.Duration        // of one call
 
 	// OnEvent is told what the client found out about a server: what happened, and the
 	// server's state from now on ("" if it stays). It may be called from any goroutine.
-	OnEvent func(server, what, state string)
+	OnEvent func(at time.Time, server, what, state string)
 }
 
 // Names returns the clients that New knows.
-func Names() []string { return []string{"gomemcache"} }
+func Names() []string { return []string{"ringbeat", "gomemcache"} }
 
 // New sets up the client of that name.
 func New(name string, o Options) (Client, error) {
 	switch name {
+	case "ringbeat":
+		return NewRingbeat(o)
 	case "gomemcache":
 		var addrs []string
 		for _, s := range o.Servers {
