@@ -16,8 +16,8 @@ type Config struct {
 	// Interval is the pause between probes of a healthy server, ±10 %.
 	// 0 means 1s.
 	Interval time.Duration
-	// Timeout bounds one probe, dial and authentication included.
-	// 0 means 250ms.
+	// Timeout bounds each step of a probe: the dial, the login and the round
+	// trip. 0 means 250ms.
 	Timeout time.Duration
 	// SuspectInterval is the pause between probes of a suspect, and after a
 	// first good reply of an ejected server. 0 means 100ms.

@@ -61,7 +61,7 @@ func Start(addr string, cfg Config) *Monitor {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &Monitor{cfg: cfg, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1)}
-	m.prober = &prober{cfg: &m.cfg, addr: addr}
+	m.prober = &prober{cfg: &m.cfg}
 	now := time.Now()
 	l := &loop{
 		Monitor: m,
@@ -95,9 +95,13 @@ func (m *Monitor) Report(e Evidence) {
 	first := !m.mail.urgent && e.Kind != Success
 	m.mail.reported = true
 	m.mail.urgent = m.mail.urgent || first
+	strong := m.tally.strong(now.Add(-evidenceWindow))
 	m.mu.Unlock()
 	if first {
 		m.ring()
+	}
+	if strong {
+		m.prober.cut()
 	}
 }
 

@@ -65,15 +65,20 @@ func (l *loop) end() {
 // operators said meanwhile comes first: a probe that failed is judged by all
 // there is.
 func (l *loop) probe(ctx context.Context) {
+	l.takeMail()
 	next := l.machine.next
 	if time.Now().Before(next.at) {
 		return
 	}
-	l.snap.Lag = time.Since(next.at)
+	woken := time.Since(next.at)
 	a := l.prober.probe(ctx, next)
 	if ctx.Err() != nil {
 		return
 	}
+	// Who began late was hardly in time while waiting: a dial that ran into
+	// its deadline leaves no socket to look for the reply in.
+	a.late = max(a.late, woken)
+	l.snap.Lag = a.late
 	l.note(next, &a)
 	l.takeMail()
 	l.step(a.event)
@@ -95,8 +100,6 @@ func (l *loop) note(next plan, a *answer) {
 		if a.stats != nil {
 			l.before = a.stats
 		}
-	case timedOut:
-		l.snap.Lag = max(l.snap.Lag, a.late)
 	}
 }
 
@@ -114,7 +117,9 @@ func (l *loop) step(e event) {
 			l.snap.Ejections++
 		}
 	}
-	l.publish()
+	if o.reason != "" || e.kind != reported {
+		l.publish()
+	}
 	if o.abandon && l.replay != nil {
 		l.replay.cancel()
 		l.replay.abandoned = true
@@ -132,7 +137,7 @@ func (l *loop) count(e event, counted bool, now time.Time) {
 	switch {
 	case counted:
 		l.snap.Failures++
-	case e.kind == timedOut || e.kind == closed || e.kind == ourFault:
+	case e.kind == timedOut || e.kind == closed || e.kind == ourFault || e.kind == cut:
 		l.snap.Inconclusive++
 	}
 	if counted || e.kind == ourFault || e.kind == readmitted && e.err != nil {

@@ -51,6 +51,7 @@ const (
 	timedOut                    // a deadline error
 	closed                      // a kept connection was found closed, nothing read
 	ourFault                    // this process lacks what it takes to ask
+	cut                         // given up for a probe on a fresh connection
 	identified                  // the reply to stats, or that there is none
 
 	// Everything else.
@@ -119,6 +120,8 @@ func step(c *Config, m machine, e event, now time.Time) (machine, orders) {
 		return m.probe(c, now), orders{}
 	case ourFault:
 		return m.onOurFault(c, e, now), orders{}
+	case cut:
+		return m.onCut(c, now), orders{}
 	case identified:
 		return m.onIdentified(c, e, now)
 	case reported:
@@ -137,11 +140,12 @@ func step(c *Config, m machine, e event, now time.Time) (machine, orders) {
 	return m, orders{}
 }
 
-// probe plans a probe on a fresh connection. Inconclusive ones before it
-// stretch the timeout, so that a busy process gets the time it needs.
+// probe plans a probe on a fresh connection. A healthy server keeps the old one
+// for a second opinion. Inconclusive probes stretch the timeout, so that a busy
+// process gets the time it needs.
 func (m machine) probe(c *Config, at time.Time) machine {
 	stretch := min(max(m.doubts-1, 0), maxStretch)
-	m.next = plan{at: at, timeout: c.Timeout << stretch, fresh: true, stats: m.next.stats}
+	m.next = plan{at: at, timeout: c.Timeout << stretch, fresh: true, keep: m.state == Healthy, stats: m.next.stats}
 	return m
 }
 
@@ -149,34 +153,6 @@ func (m machine) probe(c *Config, at time.Time) machine {
 func (m machine) probeKept(c *Config, at time.Time) machine {
 	m.next = plan{at: at, timeout: c.Timeout}
 	return m
-}
-
-// onGood handles a reply.
-func (m machine) onGood(c *Config, e event, now time.Time) (machine, orders) {
-	suspected := m.state == Suspect && m.fails == 0
-	m.fails, m.freshFail, m.doubts = 0, false, 0
-	m.answered = now
-	if e.fresh {
-		m.renewed = now
-	}
-	switch m.state {
-	case Healthy:
-		return m.stayHealthy(c, e, now), orders{}
-	case Suspect:
-		m.state = Healthy
-		if suspected {
-			m.calm = now.Add(c.Interval)
-		}
-		return m.stayHealthy(c, e, now), orders{reason: ReasonAnswered}
-	case Ejected:
-		return m.onRise(c, e, now)
-	default: // Probation
-		m = m.probeKept(c, now.Add(jitter(c.Interval, intervalJitter, e.random)))
-		if !m.replaying {
-			m.next.at, m.next.stats = now, true
-		}
-		return m, orders{}
-	}
 }
 
 // stayHealthy plans the next probe of a server that answers.
@@ -188,254 +164,7 @@ func (m machine) stayHealthy(c *Config, e event, now time.Time) machine {
 		m.asked = true
 		m.next.at, m.next.stats = now, true
 	case at.Sub(m.renewed) >= c.Renew:
-		m.next.fresh, m.next.keep = true, true
-	}
-	return m
-}
-
-// onRise handles a good reply of an ejected server.
-func (m machine) onRise(c *Config, e event, now time.Time) (machine, orders) {
-	m.goods++
-	switch {
-	case m.pinned:
-		return m.probeKept(c, now.Add(jitter(c.Interval, intervalJitter, e.random))), orders{}
-	case m.goods < c.Rise:
-		return m.probe(c, now.Add(c.SuspectInterval)), orders{}
-	case now.Before(m.holdUntil):
-		at := now.Add(jitter(c.Interval, intervalJitter, e.random))
-		if at.After(m.holdUntil) {
-			at = m.holdUntil
-		}
-		return m.probeKept(c, at), orders{}
-	}
-	m.state = Probation
-	m = m.probeKept(c, now)
-	m.next.stats = true
-	return m, orders{reason: ReasonReplies}
-}
-
-// onTimedOut handles a deadline error. It counts unless it is about us.
-func (m machine) onTimedOut(c *Config, e event, now time.Time) (machine, orders) {
-	late := e.late > c.LagLimit
-	if e.replied || late && m.doubts < patience {
-		m.doubts++
-		return m.probe(c, now), orders{}
-	}
-	if !late {
-		m.doubts = 0
-	}
-	return m.onFailed(c, e, now)
-}
-
-// onOurFault plans another try after one that could not even be sent.
-func (m machine) onOurFault(c *Config, e event, now time.Time) machine {
-	switch {
-	case e.second:
-		m.renewed = now
-		return m.probeKept(c, now)
-	case m.state == Ejected:
-		return m.probe(c, now.Add(m.backoff))
-	}
-	return m.probe(c, now.Add(c.SuspectInterval))
-}
-
-// onFailed handles a probe that counts.
-func (m machine) onFailed(c *Config, e event, now time.Time) (machine, orders) {
-	m.fails++
-	m.freshFail = m.freshFail || e.fresh
-	m.next.stats = false
-	switch m.state {
-	case Ejected:
-		return m.stayOut(c, e, now), orders{}
-	case Probation:
-		return m.fallBack(c, e, now, ReasonProbe)
-	}
-	if reason, fallen := m.fallen(c, e, now); fallen {
-		return m.fall(c, e, now), orders{reason: reason}
-	}
-	if e.second {
-		// Only a new connection failed. The old one tells a server that is
-		// gone from one at its connection limit.
-		m.renewed = now
-		return m.probeKept(c, now), orders{}
-	}
-	at := now.Add(c.SuspectInterval)
-	if !m.freshFail && (c.Fall == 1 || m.speaksAgainst(now)) {
-		at = now
-	}
-	m = m.probe(c, at)
-	if m.state == Suspect {
-		return m, orders{}
-	}
-	m.state = Suspect
-	return m, orders{reason: ReasonProbe}
-}
-
-// fallen decides whether the failures so far eject.
-func (m machine) fallen(c *Config, e event, now time.Time) (Reason, bool) {
-	switch {
-	case !m.freshFail:
-		return "", false
-	case m.fails >= c.Fall:
-		return ReasonFall, !m.speaksFor(e.began, now)
-	case m.speaksAgainst(now):
-		return ReasonFallEvidence, true
-	}
-	return "", false
-}
-
-// speaksAgainst reports whether evidence stands in for failed probes.
-func (m machine) speaksAgainst(now time.Time) bool {
-	return m.tally.strong(m.evidenceFrom(now))
-}
-
-// speaksFor reports whether requests were answered while the probe that began
-// then failed, and none spoke against the server.
-func (m machine) speaksFor(began, now time.Time) bool {
-	return m.tally.success.After(began) && !m.tally.newest().After(m.evidenceFrom(now))
-}
-
-// evidenceFrom is the time after which evidence counts: it is recent, and no
-// reply has settled it.
-func (m machine) evidenceFrom(now time.Time) time.Time {
-	from := now.Add(-evidenceWindow)
-	if m.answered.After(from) {
-		return m.answered
-	}
-	return from
-}
-
-// fall ejects by failures.
-func (m machine) fall(c *Config, e event, now time.Time) machine {
-	if now.Sub(m.readmitted) >= c.Forget {
-		m.round = 0
-	}
-	m = m.leave(c, now)
-	m.holdUntil = now.Add(holdDown(c, m.round))
-	m.round++
-	return m.stayOut(c, e, now)
-}
-
-// leave takes the server out of service.
-func (m machine) leave(c *Config, now time.Time) machine {
-	m.state = Ejected
-	m.ejectedAt, m.holdUntil = now, now
-	m.goods, m.forgiven = 0, false
-	m.backoff = c.EjectedInterval
-	return m
-}
-
-// stayOut plans the next probe of a server that does not answer.
-func (m machine) stayOut(c *Config, e event, now time.Time) machine {
-	m.goods = 0
-	m = m.probe(c, now.Add(jitter(m.backoff, ejectedJitter, e.random)))
-	m.backoff = min(2*m.backoff, c.MaxEjectedInterval)
-	return m
-}
-
-// fallBack ends a probation that failed. It is no new ejection: the server
-// has not served.
-func (m machine) fallBack(c *Config, e event, now time.Time, why Reason) (machine, orders) {
-	o := orders{reason: why, abandon: m.replaying}
-	m.state = Ejected
-	m.replaying = false
-	if m.backoff == 0 {
-		m.backoff = c.EjectedInterval
-	}
-	return m.stayOut(c, e, now), o
-}
-
-// onIdentified handles the answer to stats, a sign of life like any other. In
-// probation it is what was missing to repair the server.
-func (m machine) onIdentified(c *Config, e event, now time.Time) (machine, orders) {
-	starts := m.state == Probation && !m.replaying
-	m.replaying = m.replaying || starts
-	m, o := m.onGood(c, e, now)
-	o.replay = starts
-	return m, o
-}
-
-// onReadmitted handles the end of Config.Readmit.
-func (m machine) onReadmitted(c *Config, e event, now time.Time) (machine, orders) {
-	if m.state != Probation || !m.replaying {
-		return m, orders{}
-	}
-	if e.err != nil {
-		return m.fallBack(c, e, now, ReasonReadmit)
-	}
-	m.replaying = false
-	m.state = Healthy
-	m.readmitted = now
-	return m.stayHealthy(c, e, now), orders{reason: ReasonReadmitted}
-}
-
-// onReported handles evidence from requests.
-func (m machine) onReported(c *Config, e event, now time.Time) (machine, orders) {
-	m.tally = e.tally
-	if !m.state.Usable() || !m.tally.newest().After(m.evidenceFrom(now)) {
-		return m, orders{}
-	}
-	m = m.prompt(c, now)
-	if m.state == Suspect || now.Before(m.calm) || !m.speaksAgainst(now) {
-		return m, orders{}
-	}
-	m.state = Suspect
-	return m, orders{reason: ReasonEvidence}
-}
-
-// prompt brings the next probe forward. It is on a fresh connection, but a
-// healthy server keeps the old one: requests also time out for reasons that
-// are not the server's.
-func (m machine) prompt(c *Config, now time.Time) machine {
-	at := m.prompted.Add(promptGap)
-	if at.Before(now) {
-		at = now
-	}
-	if at.Before(m.next.at) {
-		m.prompted = at
-		m.next = plan{at: at, timeout: m.next.timeout, fresh: true, keep: m.state == Healthy}
-	}
-	return m
-}
-
-// takeOut handles an operator's word against the server. It holds until
-// toResume and is no mark against the server.
-func (m machine) takeOut(c *Config, now time.Time, why Reason) (machine, orders) {
-	m.pinned = true
-	if m.state == Ejected {
-		return m, orders{}
-	}
-	o := orders{reason: why, abandon: m.replaying}
-	m.replaying = false
-	m = m.leave(c, now)
-	m.forgiven = true
-	m.next.stats = false
-	return m, o
-}
-
-// onResume lets the server back in as soon as it has answered Rise probes.
-func (m machine) onResume(c *Config, now time.Time) machine {
-	m.pinned = false
-	if m.state != Ejected {
-		return m
-	}
-	m.goods = 0
-	m.holdUntil = now
-	m.backoff = c.EjectedInterval
-	return m.probe(c, now)
-}
-
-// onForgive drops the hold-down of an ejection that was our own fault.
-func (m machine) onForgive(c *Config, now time.Time) machine {
-	if m.state.Usable() || m.forgiven {
-		return m
-	}
-	m.forgiven = true
-	m.round = max(0, m.round-1)
-	waiting := m.state == Ejected && now.Before(m.holdUntil) && m.goods >= c.Rise && !m.pinned
-	m.holdUntil = now
-	if waiting {
-		m = m.probeKept(c, now)
+		m = m.probe(c, at)
 	}
 	return m
 }

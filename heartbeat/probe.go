@@ -13,21 +13,29 @@ import (
 	"github.com/ringbeat/ringbeat/internal/proto"
 )
 
-// grace is how long a reply is looked for after the deadline error, when it is
-// taken out of the socket if it is there already. A deadline of zero would not
-// let us read at all.
+// grace is how long a reply is looked for after the deadline error, to take it
+// out of the socket if it is there already. With a deadline in the past nothing
+// could be read at all.
 const grace = time.Millisecond
 
+var (
+	errReplied = errors.New("heartbeat: the reply was there when the deadline error was seen")
+	errCut     = errors.New("heartbeat: probe cut short")
+)
+
 // prober sends the probes of one server, one at a time, over one connection of
-// its own. All methods but stop belong to the monitor's goroutine.
+// its own. Its methods belong to the monitor's goroutine, but for cut and stop.
 type prober struct {
-	cfg  *Config
-	addr string
-	kept net.Conn // nil, or idle and in step
-	buf  []byte
+	cfg      *Config
+	kept     net.Conn  // nil, or idle and in step
+	deadline time.Time // of the step under way
+	buf      []byte
+	have     int // bytes of the reply in buf
 
 	mu      sync.Mutex // guards the fields below
 	busy    net.Conn   // in use by a probe
+	mayCut  bool       // and to be interrupted by cut
+	wasCut  bool
 	stopped bool
 }
 
@@ -39,15 +47,13 @@ type answer struct {
 	stats   *proto.ProbeStats // nil if not asked for or not told
 }
 
-// probe sends what p asks for and waits for the verdict. It returns at the
-// deadline at the latest, lag aside.
-func (p *prober) probe(ctx context.Context, pl plan) answer {
+// probe sends the probe that is planned and waits for the verdict.
+func (p *prober) probe(ctx context.Context, next plan) answer {
 	a := answer{event: event{began: time.Now()}}
-	deadline := a.began.Add(pl.timeout)
 	conn, old := p.kept, net.Conn(nil)
 	p.kept = nil
-	if pl.fresh && conn != nil {
-		if pl.keep {
+	if next.fresh && conn != nil {
+		if next.keep {
 			old = conn
 		} else {
 			discard(conn)
@@ -56,112 +62,116 @@ func (p *prober) probe(ctx context.Context, pl plan) answer {
 	}
 	a.fresh = conn == nil
 	if conn == nil {
-		conn, a.err = p.dial(ctx, deadline)
+		conn, a.err = p.dial(ctx, next.timeout)
 	}
 	if a.err == nil {
-		a.err = p.ask(conn, pl.stats, deadline, &a)
+		a.err = p.ask(conn, next, &a)
 	}
-	a.late = max(0, time.Since(deadline))
-	a.kind = p.judge(pl, conn, &a)
+	a.late = max(0, time.Since(p.deadline))
+	a.kind, a.replied = classify(next, conn != nil, &a), errors.Is(a.err, errReplied)
 	p.keep(conn, old, &a)
 	return a
 }
 
-// keep leaves the connection to go on with in p.kept and closes the other.
+// keep decides which connection to go on with, and closes the other.
 func (p *prober) keep(conn, old net.Conn, a *answer) {
-	switch {
-	case a.err == nil:
+	if a.err == nil {
 		p.kept = conn
 		if old != nil {
 			_ = old.Close()
 		}
 		return
-	case conn != nil:
-		discard(conn)
 	}
-	if a.kind == identified {
-		a.err = nil
+	if conn != nil {
+		discard(conn)
 	}
 	p.kept = old
 	a.second = old != nil
 }
 
 // dial opens a connection and logs in.
-func (p *prober) dial(ctx context.Context, deadline time.Time) (net.Conn, error) {
-	ctx, cancel := context.WithDeadline(ctx, deadline)
+func (p *prober) dial(ctx context.Context, timeout time.Duration) (net.Conn, error) {
+	p.deadline = time.Now().Add(timeout)
+	ctx, cancel := context.WithDeadline(ctx, p.deadline)
 	defer cancel()
 	conn, err := p.cfg.Dial(ctx)
 	if err != nil || p.cfg.Username == "" {
 		return conn, err
 	}
 	login := proto.AppendAuth(nil, p.cfg.Username, p.cfg.Password)
-	err = p.exchange(conn, login, deadline, func(b []byte) (bool, error) {
-		return proto.ProbeAuth(b)
-	})
-	if err != nil {
+	if err := p.exchange(conn, string(login), timeout, false, proto.ProbeAuth); err != nil {
 		discard(conn)
 		return nil, err
 	}
 	return conn, nil
 }
 
-// ask does the one round trip of a probe.
-func (p *prober) ask(conn net.Conn, stats bool, deadline time.Time, a *answer) error {
-	sent := time.Now()
-	defer func() { a.rtt = time.Since(sent) }()
-	if !stats {
-		return p.exchange(conn, []byte(proto.ProbeRequest), deadline, func(b []byte) (done bool, err error) {
-			a.version, done, err = proto.ProbeVersion(b)
-			return done, err
-		})
-	}
-	return p.exchange(conn, []byte(proto.ProbeStatsRequest), deadline, func(b []byte) (bool, error) {
-		s, done, err := proto.ParseProbeStats(b)
-		if done && err == nil {
-			a.stats = &s
-		}
+// ask does the round trip that the probe is about.
+func (p *prober) ask(conn net.Conn, next plan, a *answer) error {
+	request, parse := proto.ProbeRequest, func(b []byte) (done bool, err error) {
+		a.version, done, err = proto.ProbeVersion(b)
 		return done, err
-	})
+	}
+	if next.stats {
+		request, parse = proto.ProbeStatsRequest, func(b []byte) (bool, error) {
+			s, done, err := proto.ParseProbeStats(b)
+			if done && err == nil {
+				a.stats = &s
+			}
+			return done, err
+		}
+	}
+	sent := time.Now()
+	err := p.exchange(conn, request, next.timeout, !a.fresh, parse)
+	a.rtt = time.Since(sent)
+	return err
 }
 
-// errReplied marks a deadline error when the reply was in the socket.
-var errReplied = errors.New("heartbeat: reply read after the deadline")
-
 // exchange writes request and reads until parse has seen the whole reply.
-func (p *prober) exchange(conn net.Conn, request []byte, deadline time.Time, parse func([]byte) (bool, error)) error {
-	if !p.use(conn) {
-		return net.ErrClosed
-	}
-	defer p.use(nil)
-	if err := conn.SetDeadline(deadline); err != nil {
+func (p *prober) exchange(conn net.Conn, request string, timeout time.Duration, mayCut bool, parse func([]byte) (bool, error)) error {
+	p.deadline = time.Now().Add(timeout)
+	if err := p.enter(conn, mayCut); err != nil {
 		return err
 	}
-	if _, err := conn.Write(request); err != nil {
-		return err
+	_, err := conn.Write([]byte(request))
+	if err == nil {
+		p.have = 0
+		err = p.read(conn, parse)
 	}
-	have := 0
-	overtime := error(nil)
+	switch cut := p.leave(); {
+	case !isTimeout(err):
+		return err
+	case cut:
+		return errCut
+	}
+	// The reply may be there all the same, when this goroutine woke up late.
+	_ = conn.SetReadDeadline(time.Now().Add(grace))
+	switch late := p.read(conn, parse); {
+	case late == nil:
+		return errReplied
+	case isTimeout(late):
+		return err
+	default:
+		return late
+	}
+}
+
+// read reads on until parse has seen the whole reply.
+func (p *prober) read(conn net.Conn, parse func([]byte) (bool, error)) error {
 	for {
-		if have == len(p.buf) {
+		if p.have == len(p.buf) {
 			p.buf = append(p.buf, make([]byte, 2048)...)
 		}
-		n, err := conn.Read(p.buf[have:])
-		have += n
-		if done, wrong := parse(p.buf[:have]); n > 0 && (done || wrong != nil) {
-			if wrong == nil && overtime != nil {
-				return errReplied
+		n, err := conn.Read(p.buf[p.have:])
+		p.have += n
+		if n > 0 {
+			if done, wrong := parse(p.buf[:p.have]); done {
+				return wrong
 			}
-			return wrong
 		}
 		switch {
-		case err == nil || overtime == nil && isTimeout(err):
-			if err != nil {
-				overtime = err
-				_ = conn.SetReadDeadline(time.Now().Add(grace))
-			}
-		case overtime != nil:
-			return overtime
-		case errors.Is(err, io.EOF) && have > 0:
+		case err == nil:
+		case errors.Is(err, io.EOF) && p.have > 0:
 			return io.ErrUnexpectedEOF
 		default:
 			return err
@@ -169,13 +179,35 @@ func (p *prober) exchange(conn net.Conn, request []byte, deadline time.Time, par
 	}
 }
 
-// use notes the connection that stop has to interrupt. It reports false when
-// stop was called.
-func (p *prober) use(conn net.Conn) bool {
+// enter makes conn known to cut and stop, and sets its deadline.
+func (p *prober) enter(conn net.Conn, mayCut bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.busy = conn
-	return !p.stopped
+	if p.stopped {
+		return net.ErrClosed
+	}
+	p.busy, p.mayCut, p.wasCut = conn, mayCut, false
+	return conn.SetDeadline(p.deadline)
+}
+
+// leave reports whether the exchange was cut short.
+func (p *prober) leave() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busy = nil
+	return p.wasCut
+}
+
+// cut ends a probe that waits on a kept connection: there is reason to ask on a
+// fresh one at once. The deadline is set under the lock, as in enter, else it
+// could be overwritten there and the probe would be called cut at its end.
+func (p *prober) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.busy != nil && p.mayCut && !p.wasCut {
+		p.wasCut = true
+		_ = p.busy.SetDeadline(time.Unix(1, 0))
+	}
 }
 
 // stop makes a probe under way return at once and later ones fail.
@@ -188,23 +220,22 @@ func (p *prober) stop() {
 	}
 }
 
-// judge turns the I/O's result into an event.
-func (p *prober) judge(pl plan, conn net.Conn, a *answer) eventKind {
+// classify turns the I/O's result into an event.
+func classify(next plan, connected bool, a *answer) eventKind {
 	switch {
-	case a.err == nil && pl.stats:
+	case a.err == nil && next.stats:
 		return identified
 	case a.err == nil:
 		return good
-	case errors.Is(a.err, errReplied):
-		a.replied = true
+	case errors.Is(a.err, errCut):
+		return cut
+	case errors.Is(a.err, errReplied), isTimeout(a.err):
 		return timedOut
-	case isTimeout(a.err):
-		return timedOut
-	case conn == nil && isOurs(a.err):
+	case !connected && isOurs(a.err):
 		return ourFault
-	case pl.stats && conn != nil && !isReset(a.err):
-		// The sign of life was seen a moment ago; this one has no stats, as
-		// some proxies.
+	case connected && next.stats && !isReset(a.err):
+		// Some proxies know no stats, and say so or hang up. The sign of
+		// life was seen a moment ago.
 		return identified
 	case !a.fresh && isHangup(a.err):
 		return closed
