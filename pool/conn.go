@@ -31,6 +31,7 @@ type conn struct {
 	g       *group
 	wire    wire
 	dialect proto.Dialect
+	serves  bool         // serve's own: it took the writer role with the last batch
 	sendFn  func() error // writeBatches, bound once: no closure for each request
 
 	inFlight atomic.Int32  // len of the queue; written under mu
@@ -97,6 +98,7 @@ const (
 	slotChunk     = 16
 	writerBatches = 4 // how many batches a caller writes before it hands the role on
 	loneReplies   = 4 // how many lone replies make serve give up the reader role
+	maxYields     = 4
 	maxWriteBuf   = 16 << 20
 )
 
@@ -207,12 +209,22 @@ func (c *conn) pop() *Request {
 // write is the writer's turn of a caller whose push returned pushedWrite.
 func (c *conn) write() {
 	if c.inFlight.Load() > 1 {
-		// Others are busy with this connection: let those who are about to send
-		// add their requests to the same system call.
-		runtime.Gosched()
+		c.gather()
 	}
 	if err := c.writeBatches(); err != nil {
 		c.fail(err)
+	}
+}
+
+// gather lets those who are about to send add their requests to the same system
+// call, as long as more of them come.
+func (c *conn) gather() {
+	for range maxYields {
+		before := c.inFlight.Load()
+		runtime.Gosched()
+		if c.inFlight.Load() == before {
+			return
+		}
 	}
 }
 

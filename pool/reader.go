@@ -77,7 +77,12 @@ func (c *conn) serveOnce() bool {
 	c.shrinkReadBuf()
 	c.reads.Add(1)
 	n, err := c.wire.read(c.rbuf[c.rend:])
-	if err = c.took(n, err); err != nil {
+	if err = c.took(n, err); err == nil && c.serves {
+		c.serves = false
+		c.gather()
+		err = c.writeBatches()
+	}
+	if err != nil {
 		c.fail(err)
 		c.endAll()
 		return false
@@ -190,6 +195,10 @@ func (c *conn) claim() {
 			c.lone = 0
 		}
 		c.batch[i].req = c.pop()
+	}
+	if c.reader == readerServe && !c.writing {
+		// Those whom we wake now are likely to send again: we write for them.
+		c.writing, c.serves = true, true
 	}
 	c.mu.Unlock()
 	c.served.Add(uint64(len(c.batch)))

@@ -23,6 +23,8 @@ type rawWire struct {
 	send   func() error
 	readFn func(fd uintptr) bool
 	exchFn func(fd uintptr) bool
+	luck   int    // replies that were there at once, lately
+	turn   uint32 // exchanges
 
 	fd      uintptr // the writer's fields
 	direct  bool    // fd may be used: exchange holds it open
@@ -88,9 +90,37 @@ func (w *rawWire) tryExchange(fd uintptr) bool {
 	}
 	w.send = nil
 	w.fd, w.direct = fd, true
-	w.n, w.err = 0, send()
-	// With everything sent, wait: a reply is hardly there yet.
-	return w.err != nil
+	if w.n, w.err = 0, send(); w.err != nil {
+		return true
+	}
+	if !w.tryNow() {
+		return false
+	}
+	arrived := w.tryRead(fd)
+	w.learn(arrived)
+	return arrived
+}
+
+// On a busy machine a server on the same host has often answered by the time that
+// the write returns, and looking at once saves a switch through the poller. Where
+// that does not happen, looking is a wasted system call, so the habit follows what
+// happened lately.
+const (
+	maxLuck  = 8
+	luckTest = 64 // without luck, look once in so many times
+)
+
+func (w *rawWire) tryNow() bool {
+	w.turn++
+	return w.luck > 0 || w.turn%luckTest == 0
+}
+
+func (w *rawWire) learn(arrived bool) {
+	if arrived {
+		w.luck = min(w.luck+1, maxLuck)
+	} else {
+		w.luck = max(w.luck-2, 0)
+	}
 }
 
 // writeFD writes until all is gone or the socket takes no more.
