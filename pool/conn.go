@@ -25,7 +25,7 @@ import (
 // otherwise one who waits for a dark server could hold up the replies of another.
 //
 // The walkthroughs of the races between caller, reader and watchdog are in
-// docs/adr/0002-combining-connection.md.
+// docs/adr/0001-one-connection-kind.md.
 type conn struct {
 	id      uint64
 	g       *group

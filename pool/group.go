@@ -47,6 +47,16 @@ func (g *group) init(p *Pool, conns, maxInFlight int) {
 // pushedWrite, pushedLead or pushedRead, the caller has work to do on the
 // connection.
 func (g *group) send(r *Request, mayLead bool) (*conn, pushResult) {
+	c, result := g.place(r, mayLead)
+	// Looked at again: the watchdog may have gone to rest since prepare, but not
+	// without having looked for requests after it said so.
+	if !g.p.armed.Load() {
+		g.p.arm()
+	}
+	return c, result
+}
+
+func (g *group) place(r *Request, mayLead bool) (*conn, pushResult) {
 	if g.waiting.Load() == 0 {
 		for range 2 * len(g.conns) {
 			c := g.pick()
