@@ -53,7 +53,7 @@ bench: need-test
 
 ## bench-compare: ringbeat and gomemcache, interleaved, against real memcached
 bench-compare: need-test
-	RINGBEAT_COMPARE=1 $(GO) test -count=1 -timeout 60m -run '^TestCompare$$' -v ./client/compare/
+	$(GO) run ./cmd/benchcompare
 
 ci: export CI = true
 ci: lint build test race faults fuzz

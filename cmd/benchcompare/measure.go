@@ -1,0 +1,177 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"sort"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// result is what one side did in one slice.
+type result struct {
+	ops    int64
+	took   time.Duration
+	client time.Duration // processor time of this process
+	server time.Duration // and of the servers
+	times  *hdrhistogram.Histogram
+}
+
+func (r *result) add(o result) {
+	r.ops += o.ops
+	r.took += o.took
+	r.client += o.client
+	r.server += o.server
+	r.times.Merge(o.times)
+}
+
+func (r result) rate() float64          { return float64(r.ops) / r.took.Seconds() }
+func (r result) p99() float64           { return float64(r.times.ValueAtQuantile(99)) }
+func (r result) clientPerOp() float64   { return float64(r.client) / float64(r.ops) }
+func (r result) serverPerOp() float64   { return float64(r.server) / float64(r.ops) }
+func newTimes() *hdrhistogram.Histogram { return hdrhistogram.New(100, int64(10*time.Second), 3) }
+
+// measure prints one line of the table.
+func measure(f *fleet, w work, goroutines, rounds int, slice time.Duration) error {
+	gomem, rb, err := w.sides(f, goroutines)
+	if err != nil {
+		return err
+	}
+	defer rb.Close()
+	defer gomem.Close()
+	a := func(d time.Duration) (result, error) {
+		if w.ceiling {
+			return blast(f, goroutines, d)
+		}
+		return w.slice(f, goroutines, d, func(i int) func() error { return w.gomemcache(gomem, i) })
+	}
+	b := func(d time.Duration) (result, error) {
+		return w.slice(f, goroutines, d, func(i int) func() error { return w.ringbeat(rb, i) })
+	}
+	var cells [3][]float64
+	var last result
+	for round := -1; round < rounds; round++ {
+		d := slice
+		if round < 0 {
+			d = slice / 4 // warm-up, thrown away
+		}
+		ra, rb := result{times: newTimes()}, result{times: newTimes()}
+		for _, step := range []struct {
+			run func(time.Duration) (result, error)
+			to  *result
+		}{{a, &ra}, {b, &rb}, {b, &rb}, {a, &ra}} {
+			runtime.GC() // neither side pays for the other's garbage
+			r, err := step.run(d)
+			if err != nil {
+				return err
+			}
+			step.to.add(r)
+		}
+		if round < 0 {
+			continue
+		}
+		cells[0] = append(cells[0], rb.rate()/ra.rate())
+		cells[1] = append(cells[1], rb.p99()/ra.p99())
+		cells[2] = append(cells[2], rb.clientPerOp()/ra.clientPerOp())
+		last = rb
+	}
+	fmt.Printf("%-26s %5d  %-22s %-22s %-22s %9.0f %9.2f %8.2f\n", w.name, goroutines,
+		interval(cells[0]), w.without(1, interval(cells[1])), w.without(1, interval(cells[2])),
+		last.rate(), last.clientPerOp()/1e3, last.serverPerOp()/1e3)
+	return nil
+}
+
+// without blanks a cell that means nothing for the ceiling: the blaster's latency
+// is that of whole batches.
+func (w work) without(_ int, cell string) string {
+	if w.ceiling {
+		return "-"
+	}
+	return cell
+}
+
+// interval formats the median with the range of the rounds.
+func interval(v []float64) string {
+	s := append([]float64(nil), v...)
+	sort.Float64s(s)
+	return fmt.Sprintf("%6.2f [%.2f .. %.2f]", s[len(s)/2], s[0], s[len(s)-1])
+}
+
+// slice runs one side for d.
+func (w work) slice(f *fleet, goroutines int, d time.Duration, side func(i int) func() error) (result, error) {
+	var wg sync.WaitGroup
+	var failed atomic.Pointer[error]
+	times := make([]*hdrhistogram.Histogram, goroutines)
+	for i := range times {
+		times[i] = newTimes()
+	}
+	var next atomic.Int64
+	client, server := selfCPU(), f.cpu()
+	start := time.Now()
+	for i := range goroutines {
+		op := side(i)
+		wg.Go(func() {
+			loop := closedLoop
+			if w.rate > 0 {
+				loop = func(start time.Time, d time.Duration, op func() error, times *hdrhistogram.Histogram) error {
+					return dueLoop(start, d, w.rate, &next, op, times)
+				}
+			}
+			if err := loop(start, d, op, times[i]); err != nil {
+				failed.Store(&err)
+			}
+		})
+	}
+	wg.Wait()
+	r := result{took: time.Since(start), client: selfCPU() - client, server: f.cpu() - server, times: newTimes()}
+	for _, t := range times {
+		r.times.Merge(t)
+	}
+	r.ops = r.times.TotalCount()
+	if err := failed.Load(); err != nil {
+		return r, *err
+	}
+	return r, nil
+}
+
+func closedLoop(start time.Time, d time.Duration, op func() error, times *hdrhistogram.Histogram) error {
+	for begin := time.Now(); begin.Sub(start) < d; {
+		if err := op(); err != nil {
+			return err
+		}
+		end := time.Now()
+		_ = times.RecordValue(int64(end.Sub(begin)))
+		begin = end
+	}
+	return nil
+}
+
+// dueLoop takes due times from the common counter and measures from them, whether or
+// not it could send then.
+func dueLoop(start time.Time, d time.Duration, rate float64, next *atomic.Int64, op func() error, times *hdrhistogram.Histogram) error {
+	for {
+		due := start.Add(time.Duration(float64(next.Add(1)) / rate * float64(time.Second)))
+		if due.Sub(start) > d {
+			return nil
+		}
+		if wait := time.Until(due); wait > 0 {
+			time.Sleep(wait)
+		}
+		if err := op(); err != nil {
+			return err
+		}
+		_ = times.RecordValue(int64(time.Since(due)))
+	}
+}
+
+func selfCPU() time.Duration {
+	var ru syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &ru); err != nil {
+		return 0
+	}
+	return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
+}
