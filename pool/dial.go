@@ -52,7 +52,6 @@ func (g *group) dialPlace(i, epoch int) {
 func (g *group) install(i, epoch int, c *conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.places[i] = place{}
 	g.dialAfter[i].Store(0)
 	if epoch != g.epoch || g.p.closed.Load() {
 		return false

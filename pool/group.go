@@ -217,9 +217,11 @@ func (g *group) lost(c *conn) {
 		}
 		if c.served.Load() == 0 {
 			g.backOff(i, ErrConnLost) // accepted, then dropped: as bad as a refusal
-		} else {
-			g.dialAfter[i].Store(0)
+			continue
 		}
+		g.mu.Lock()
+		g.places[i] = place{}
+		g.mu.Unlock()
 	}
 }
 

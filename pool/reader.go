@@ -306,17 +306,20 @@ func (c *conn) growReadBuf(size int) {
 	c.rbuf = b
 }
 
-// shrinkReadBuf gives a grown buffer back when the watchdog has seen the
+// shrinkReadBuf gives grown buffers back when the watchdog has seen the
 // connection idle, or when one large value has passed on a connection for small
 // ones.
 func (c *conn) shrinkReadBuf() {
-	if c.rend > 0 || len(c.rbuf) == readBufSize {
-		return
-	}
 	c.mu.Lock()
 	idle := c.shrink && c.head == nil
 	c.shrink = false
 	c.mu.Unlock()
+	if idle {
+		c.batch = nil
+	}
+	if c.rend > 0 || len(c.rbuf) == readBufSize {
+		return
+	}
 	if idle || len(c.rbuf) > maxReadBuf && !c.g.large {
 		c.rbuf = make([]byte, readBufSize)
 	}

@@ -179,9 +179,7 @@ func (r *Request) over(now int64) error {
 // gets time first. That grace is bounded, for a server that keeps sending bytes
 // without ever completing a reply.
 func (c *conn) look(now int64, late bool, f *findings) (quiet bool) {
-	c.mu.Lock()
-	over := c.err == nil && c.anyOver(now)
-	c.mu.Unlock()
+	over, gone := c.anyOver(now)
 	switch {
 	case !over:
 		c.grace = 0
@@ -198,6 +196,15 @@ func (c *conn) look(now int64, late bool, f *findings) (quiet bool) {
 		return c.lookIdle(f)
 	}
 	c.seen = c.pushed
+	if over || gone {
+		c.lookSlots(now, over, f)
+	}
+	return false
+}
+
+// lookSlots ends the requests that are over and condemns a connection whose head
+// is overdue. The caller holds mu.
+func (c *conn) lookSlots(now int64, over bool, f *findings) {
 	timeouts := 0
 	for s := c.head; s != nil; s = s.next {
 		if s.req != nil && c.lookSlot(s, now, over, f) {
@@ -210,22 +217,35 @@ func (c *conn) look(now int64, late bool, f *findings) (quiet bool) {
 	if over && now >= c.head.overdue {
 		f.stalled = append(f.stalled, c)
 	}
-	return false
 }
 
 // maxGrace is for how many ticks in a row a connection may be late through our own
 // fault.
 const maxGrace = 20
 
-// anyOver reports whether a request's own time is over, or the reply at the head
-// overdue. The caller holds mu.
-func (c *conn) anyOver(now int64) bool {
+// anyOver reports whether a request's own time is over or the reply at the head
+// overdue, and whether a caller's context has ended.
+func (c *conn) anyOver(now int64) (over, gone bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil || c.head == nil {
+		return false, false
+	}
+	over = now >= c.head.overdue
 	for s := c.head; s != nil; s = s.next {
-		if s.req != nil && now >= s.expires {
-			return true
+		if s.req == nil {
+			continue
+		}
+		over = over || now >= s.expires
+		if s.done != nil && !gone {
+			select {
+			case <-s.done:
+				gone = true
+			default:
+			}
 		}
 	}
-	return c.head != nil && now >= c.head.overdue
+	return over, gone
 }
 
 // lookSlot ends the request in s if its time is over, and reports whether that was
@@ -253,25 +273,30 @@ func (c *conn) lookSlot(s *slot, now int64, over bool, f *findings) bool {
 func (c *conn) lookIdle(f *findings) (quiet bool) {
 	rested := c.seen == c.pushed
 	c.seen = c.pushed
-	if !rested {
+	if !rested || c.reader == readerCaller {
 		return false
 	}
-	switch {
-	case c.reader == readerNone:
+	if c.reader == readerServe && c.rested {
+		return true
+	}
+	if c.reader == readerNone {
 		c.reader = readerServe
-		c.rested, c.shrink = true, true
 		c.wake <- struct{}{}
-		c.dropSlots()
-		return false
-	case c.reader == readerServe && !c.rested:
-		c.rested = true
-		c.shrink = true
-		f.kick = append(f.kick, c) // serve waits with a buffer that may have grown
-		c.dropSlots()
-		return false
+	} else {
+		f.kick = append(f.kick, c) // serve waits with buffers that may have grown
 	}
-	return true
+	c.rested, c.shrink = true, true
+	c.free = nil
+	if !c.writing {
+		c.wbuf, c.spare = smallBuf(c.wbuf), smallBuf(c.spare)
+	}
+	return false
 }
 
-// dropSlots lets go of the slots that a burst has left behind.
-func (c *conn) dropSlots() { c.free = nil }
+// smallBuf replaces a buffer that a burst has grown.
+func smallBuf(b []byte) []byte {
+	if cap(b) > writeBufSize {
+		return make([]byte, 0, writeBufSize)
+	}
+	return b
+}
