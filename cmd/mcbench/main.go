@@ -54,6 +54,9 @@ func (e *exitError) Error() string { return e.text }
 type cli struct {
 	Run      runCmd      `cmd:"" help:"Offer a load to servers and measure it."`
 	Failover failoverCmd `cmd:"" help:"Break a server under load and show what each client makes of it."`
+	Compare  compareCmd  `cmd:"" help:"Compare two clients in alternating slices."`
+	Ring     ringCmd     `cmd:"" help:"Show how a ring spreads keys, and what a change moves."`
+	Doctor   doctorCmd   `cmd:"" help:"Tell in three seconds what can be measured on this machine."`
 }
 
 func (a *app) main(args []string) int {

@@ -58,8 +58,8 @@ type FaultPlan struct {
 type View interface {
 	// Note prints a line that stays.
 	Note(line string)
-	// Loading shows how far the preload is.
-	Loading(done, total int)
+	// Progress shows how far a stage is that has no load to show.
+	Progress(stage string, done, total int)
 	// Tick shows the newest interval.
 	Tick(s Status)
 	// Done takes the live view away.

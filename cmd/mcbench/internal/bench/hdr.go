@@ -21,7 +21,7 @@ func newHDRLog(w io.Writer, start time.Time) (*hdrLog, error) {
 	h.w.SetBaseTime(start.UnixMilli())
 	for _, step := range []func() error{
 		func() error {
-			return h.w.OutputComment("#[mcbench: response time from the moment each request was due]")
+			return h.w.OutputComment("[mcbench: response time from the moment each request was due]")
 		},
 		h.w.OutputLogFormatVersion,
 		func() error { return h.w.OutputBaseTime(start.UnixMilli()) },

@@ -34,7 +34,7 @@ type lane struct {
 
 func newLane(cfg *Config, name string, run uint64) (*lane, error) {
 	wc := cfg.Workload
-	if len(cfg.Clients) > 1 {
+	if len(cfg.Clients) > 1 && cfg.Verify {
 		wc.Prefix += name + "-" // side by side, nobody reads another client's values
 	}
 	if cfg.Verify {

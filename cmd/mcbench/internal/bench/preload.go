@@ -65,7 +65,7 @@ func (p *preload) run(ctx context.Context, v View) {
 		case <-done:
 			return
 		case <-ticker.C:
-			v.Loading(int(min(p.next.Load(), int64(p.total))), p.total)
+			v.Progress("preload", int(min(p.next.Load(), int64(p.total))), p.total)
 		}
 	}
 }

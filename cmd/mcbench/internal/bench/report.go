@@ -95,7 +95,7 @@ func (b *bench) events(l *lane) []report.Event {
 func fillTotals(r *report.Report, t *measure.Tally, l *lane) {
 	sum, n := t.Sum(), &r.Totals
 	n.Sent, n.NotSent, n.Unfinished = t.Sent, t.NotSent, l.outcome.Unfinished
-	n.Offered = n.Sent + n.NotSent
+	n.Offered = int64(l.outcome.Slots)
 	n.Failed = sum.Failed + n.NotSent + n.Unfinished
 	n.OK = sum.Count - sum.Failed
 	n.Hits, n.Misses, n.Stale, n.Wrong = sum.Hits, sum.Misses, sum.Stale, sum.Wrong
@@ -104,7 +104,8 @@ func fillTotals(r *report.Report, t *measure.Tally, l *lane) {
 		n.OfferedPS = float64(n.Offered) / sending
 	}
 	if n.ElapsedS > 0 {
-		n.DonePS = float64(n.OK) / max(n.ElapsedS, l.offeredTime().Seconds())
+		fills := t.Ops[workload.Fill]
+		n.DonePS = float64(n.OK-fills.Count+fills.Failed) / max(n.ElapsedS, l.offeredTime().Seconds())
 	}
 }
 

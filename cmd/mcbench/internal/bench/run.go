@@ -103,16 +103,16 @@ func (b *bench) prepare(ctx context.Context) error {
 	if b.cfg.Warmup <= 0 || b.cfg.Plan != nil {
 		return nil
 	}
-	return b.each(func(l *lane) error {
+	start := time.Now()
+	return b.each(start, start.Add(b.cfg.Warmup), func(l *lane) error {
 		return l.offer(ctx, load.Config{}, b.cfg.Warmup, ^b.cfg.Workload.Seed)
-	}, func(start time.Time) {
-		b.cfg.View.Tick(b.status(time.Since(start), true))
-	})
+	}, func() { b.cfg.View.Tick(b.status(time.Since(start), true)) })
 }
 
-// each runs one function per lane side by side and calls tick every interval.
-func (b *bench) each(run func(*lane) error, tick func(start time.Time)) error {
-	start := time.Now()
+// each runs one function per lane side by side and calls tick at the end of every interval
+// after start, but not so close to the planned end that a stump of an interval would be
+// left: what is last belongs to the caller.
+func (b *bench) each(start, end time.Time, run func(*lane) error, tick func()) error {
 	errs := make([]error, len(b.lanes))
 	done := make(chan struct{})
 	var wg sync.WaitGroup
@@ -123,16 +123,29 @@ func (b *bench) each(run func(*lane) error, tick func(start time.Time)) error {
 		wg.Wait()
 		close(done)
 	}()
-	ticker := time.NewTicker(b.cfg.Interval)
-	defer ticker.Stop()
+	next := start.Add(b.cfg.Interval)
+	timer := time.NewTimer(time.Until(next))
+	defer timer.Stop()
 	for {
 		select {
 		case <-done:
 			return errors.Join(errs...)
-		case <-ticker.C:
-			tick(start)
+		case <-timer.C:
 		}
+		if !end.After(start) || next.Before(end.Add(-b.cfg.Interval/2)) || next.After(end.Add(b.cfg.Interval/2)) {
+			tick()
+		}
+		next = next.Add(b.cfg.Interval)
+		timer.Reset(time.Until(next))
 	}
+}
+
+// length is the planned length of the measured part, 0 if it is not known.
+func (b *bench) length() time.Duration {
+	if b.cfg.Duration == 0 && b.cfg.Rate > 0 {
+		return time.Duration(float64(b.cfg.Requests) / b.cfg.Rate * float64(time.Second))
+	}
+	return b.cfg.Duration
 }
 
 func (b *bench) measured(ctx context.Context) (*report.Report, error) {
@@ -154,9 +167,9 @@ func (b *bench) measured(ctx context.Context) (*report.Report, error) {
 		}
 	}
 	stopFault := b.runFault(ctx, start)
-	err := b.each(func(l *lane) error {
+	err := b.each(start, start.Add(b.length()), func(l *lane) error {
 		return l.offer(ctx, load.Config{Start: start}, b.cfg.Duration, b.cfg.Workload.Seed)
-	}, func(time.Time) { b.tick(start) })
+	}, func() { b.tick(start) })
 	stopFault()
 	b.tick(start)
 	if err == nil && b.hdr != nil {
@@ -200,12 +213,9 @@ func (b *bench) tick(start time.Time) {
 }
 
 func (b *bench) status(elapsed time.Duration, warming bool) Status {
-	s := Status{Elapsed: elapsed, Length: b.cfg.Duration, Warming: warming, Config: &b.conf, Servers: b.servers()}
+	s := Status{Elapsed: elapsed, Length: b.length(), Warming: warming, Config: &b.conf, Servers: b.servers()}
 	if warming {
 		s.Length = b.cfg.Warmup
-	}
-	if s.Length == 0 && b.cfg.Rate > 0 && b.cfg.Requests > 0 {
-		s.Length = time.Duration(float64(b.cfg.Requests) / b.cfg.Rate * float64(time.Second))
 	}
 	for _, l := range b.lanes {
 		s.Lanes = append(s.Lanes, l.status())

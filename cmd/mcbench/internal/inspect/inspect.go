@@ -96,6 +96,8 @@ func reason(err error) string {
 		return "connection closed"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
+	case errors.Is(err, syscall.ECONNRESET):
+		return "connection reset"
 	}
 	return err.Error()
 }

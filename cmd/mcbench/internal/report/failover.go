@@ -70,7 +70,7 @@ func failoverRows() []failoverRow {
 			if r.Totals.Failed == 0 {
 				return "0", good
 			}
-			return fmt.Sprintf("%s (%s)", Group(r.Totals.Failed), share(r.Totals.Failed, r.Totals.Offered)), bad
+			return fmt.Sprintf("%s (%s)", Group(r.Totals.Failed), share(r.Totals.Failed, r.Totals.Sent+r.Totals.NotSent)), bad
 		}},
 		{"stale or wrong reads", func(r *Report) (string, grade) {
 			n := r.Totals.Stale + r.Totals.Wrong
@@ -108,10 +108,15 @@ func (r *Report) writeStrip(w io.Writer, st Style) {
 	}
 	length := r.Series[len(r.Series)-1].T
 	failed, worst := make([]int64, stripWidth), make([]float64, stripWidth)
+	from := 0.0
 	for _, p := range r.Series {
-		i := min(int(p.T/length*stripWidth), stripWidth-1)
-		failed[i] += p.Err + p.NotSent
-		worst[i] = max(worst[i], p.Max)
+		first := min(int(from/length*stripWidth+0.5), stripWidth-1)
+		last := max(min(int(p.T/length*stripWidth+0.5)-1, stripWidth-1), first)
+		for i := first; i <= last; i++ { // every cell that the interval covers
+			failed[i] += p.Err + p.NotSent
+			worst[i] = max(worst[i], p.Max)
+		}
+		from = p.T
 	}
 	var b strings.Builder
 	for i := range stripWidth {

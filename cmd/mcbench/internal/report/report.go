@@ -74,8 +74,8 @@ type Env struct {
 
 // Totals counts requests.
 type Totals struct {
-	Offered    int64   `json:"offered"` // due within the run
-	Sent       int64   `json:"sent"`
+	Offered    int64   `json:"offered"`  // due within the run
+	Sent       int64   `json:"sent"`     // fills included
 	NotSent    int64   `json:"not_sent"` // due while max_inflight was reached; failed
 	Unfinished int64   `json:"unfinished"`
 	OK         int64   `json:"ok"`

@@ -77,9 +77,13 @@ func (r *Report) writeHead(w io.Writer, st Style) {
 	if r.Config.Loop == "open" {
 		offered = Group(int64(t.OfferedPS+0.5)) + "/s offered"
 	}
-	fmt.Fprintf(w, "%s: %s requests in %.1f s - %s, %s/s completed, %s\n",
-		st.bold(word), Group(t.Offered), t.ElapsedS, offered, Group(int64(t.DonePS+0.5)),
-		st.verdict(t.Failed == 0, "0 failed", fmt.Sprintf("%s failed (%s)", Group(t.Failed), share(t.Failed, t.Offered))))
+	fills := ""
+	if n := r.Ops["fill"].Count; n > 0 {
+		fills = " and " + Group(n) + " fills"
+	}
+	fmt.Fprintf(w, "%s: %s requests%s in %.1f s - %s, %s/s completed, %s\n",
+		st.bold(word), Group(t.Offered), fills, t.ElapsedS, offered, Group(int64(t.DonePS+0.5)),
+		st.verdict(t.Failed == 0, "0 failed", fmt.Sprintf("%s failed (%s)", Group(t.Failed), share(t.Failed, t.Sent+t.NotSent))))
 	if t.NotSent > 0 {
 		fmt.Fprintf(w, "  %s not sent: %s requests were under way already\n", Group(t.NotSent), Group(int64(r.Config.MaxInFlight)))
 	}
@@ -129,7 +133,7 @@ func (r *Report) writeLatency(w io.Writer, st Style) {
 	for _, name := range sortedOps(r.Ops) {
 		op := r.Ops[name]
 		hit := "-"
-		if op.Hits+op.Misses > 0 {
+		if name == "get" || name == "mget" {
 			hit = fmt.Sprintf("%.1f", percent(op.Hits, op.Hits+op.Misses))
 		}
 		fmt.Fprintf(w, "%-9s %10s %6s", name, Group(op.Count), hit)

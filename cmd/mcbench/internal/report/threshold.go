@@ -116,7 +116,7 @@ func (t Threshold) measured(r *Report) float64 {
 	case "max":
 		return n.MaxMS
 	case "errors":
-		return percent(n.Failed, n.Offered)
+		return percent(n.Failed, n.Sent+n.NotSent)
 	case "hits":
 		return percent(n.Hits, n.Hits+n.Misses)
 	case "rate":

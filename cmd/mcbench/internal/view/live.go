@@ -32,8 +32,8 @@ func (v *Live) Note(line string) {
 	fmt.Fprintln(v.w, line)
 }
 
-// Loading shows the progress of the preload with the time left.
-func (v *Live) Loading(done, total int) {
+// Progress shows how far a stage is, with the time left.
+func (v *Live) Progress(stage string, done, total int) {
 	if v.began.IsZero() || done == 0 {
 		v.began = time.Now()
 	}
@@ -43,7 +43,7 @@ func (v *Live) Loading(done, total int) {
 		left = fmt.Sprintf(", %s left", rest.Round(time.Second))
 	}
 	share := float64(done) / float64(max(total, 1))
-	v.draw([]string{fmt.Sprintf("preload %s %s of %s keys%s", bar(share, 20), report.Group(int64(done)), report.Group(int64(total)), left)})
+	v.draw([]string{fmt.Sprintf("%s %s %s of %s%s", stage, bar(share, 20), report.Group(int64(done)), report.Group(int64(total)), left)})
 }
 
 // Tick redraws the run.

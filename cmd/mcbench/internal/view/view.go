@@ -18,8 +18,8 @@ type Silent struct{ W io.Writer }
 // Note prints a line.
 func (s Silent) Note(line string) { fmt.Fprintln(s.W, line) }
 
-// Loading shows nothing.
-func (Silent) Loading(int, int) {}
+// Progress shows nothing.
+func (Silent) Progress(string, int, int) {}
 
 // Tick shows nothing.
 func (Silent) Tick(bench.Status) {}
@@ -42,15 +42,15 @@ func NewPlain(w io.Writer) *Plain { return &Plain{w: w, events: map[string]int{}
 // Note prints a line.
 func (p *Plain) Note(line string) { fmt.Fprintln(p.w, line) }
 
-// Loading prints the progress of the preload, every few seconds.
-func (p *Plain) Loading(done, total int) {
+// Progress prints how far a stage is, every few seconds.
+func (p *Plain) Progress(stage string, done, total int) {
 	now := time.Now()
-	if p.loaded.IsZero() {
+	if p.loaded.IsZero() || done == 0 {
 		p.loaded = now
 	}
 	if now.Sub(p.loaded) > 2*time.Second {
 		p.loaded = now
-		fmt.Fprintf(p.w, "preload %s of %s keys\n", report.Group(int64(done)), report.Group(int64(total)))
+		fmt.Fprintf(p.w, "%s: %s of %s\n", stage, report.Group(int64(done)), report.Group(int64(total)))
 	}
 }
 
