@@ -48,7 +48,7 @@ func splitAddr(addr string) (host, port string, hasPort bool, err error) {
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		inner, ok = strings.CutSuffix(inner, "]")
 		ip, ipErr := netip.ParseAddr(inner)
-		if !ok || ipErr != nil || !ip.Is6() {
+		if !ok || ipErr != nil || !ip.Is6() || hasOddCharacter(inner) { // a zone may hold anything
 			return "", "", false, fmt.Errorf("%w: %.60q: no IPv6 address between brackets", ErrBadAddr, addr)
 		}
 		return host, port, hasPort, nil
@@ -58,10 +58,16 @@ func splitAddr(addr string) (host, port string, hasPort bool, err error) {
 		return "", "", false, fmt.Errorf("%w: %.60q names no host", ErrBadAddr, addr)
 	case strings.Contains(host, ":"):
 		return "", "", false, fmt.Errorf("%w: %.60q: an IPv6 address needs brackets", ErrBadAddr, addr)
-	case strings.ContainsAny(host, "/[]@=,") || strings.ContainsFunc(host, isBlank):
+	case hasOddCharacter(host):
 		return "", "", false, fmt.Errorf("%w: %.60q has characters that no host name has", ErrBadAddr, addr)
 	}
 	return host, port, hasPort, nil
+}
+
+// hasOddCharacter reports what no host name has and what would make a list of
+// servers ambiguous.
+func hasOddCharacter(host string) bool {
+	return strings.ContainsAny(host, "/[]@=,") || strings.ContainsFunc(host, isBlank)
 }
 
 // cutPort splits at the last colon that is not part of a bracketed address.

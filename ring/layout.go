@@ -53,12 +53,11 @@ type scheme struct {
 	tie      tieRule
 	unique   bool // of points with equal hashes only the first in tie order exists
 	perLabel int  // points that one label gives
+	modulo   bool // no points: a label is a slot of the list that keys are spread over
 	// labels says how many labels each server gets.
 	labels func(servers []Server) []int
 	// points appends the hashes of the first n labels of a name.
 	points func(dst []uint64, name string, n int) []uint64
-	// slots lays servers out for a modulo layout; nil in the others.
-	slots func(servers []Server) []uint32
 	// heavy replaces the two rules above as soon as one weight is above 1.
 	heavy *scheme
 }
@@ -114,11 +113,11 @@ func (l Layout) scheme() (scheme, error) {
 	case ProxyTwemproxy:
 		return md5Ring(libmemcachedName, perServer(40), tieFirst), nil
 	case ModCRC32:
-		return scheme{key: keyCRC32, slots: oneSlot}, nil
+		return scheme{key: keyCRC32, modulo: true, perLabel: 1, labels: perServer(1)}, nil
 	case ModCRC15:
-		return scheme{key: keyCRC15, slots: slotPerWeight}, nil
+		return scheme{key: keyCRC15, modulo: true, perLabel: 1, labels: perWeight(1)}, nil
 	case ModJenkins:
-		return scheme{key: keyJenkins, slots: oneSlot}, nil
+		return scheme{key: keyJenkins, modulo: true, perLabel: 1, labels: perServer(1)}, nil
 	}
 	return scheme{}, unknownLayout(l)
 }

@@ -6,32 +6,10 @@ package ring
 // quotient of the same division chooses. That way a lost server's keys spread
 // over all the others, and nobody else's move.
 
-func (r *Ring) setSlots() error {
-	total := 0
-	for _, s := range r.servers {
-		total += s.Weight
-	}
-	if total > maxPoints {
-		return tooManyPoints(total)
-	}
-	r.slots = r.scheme.slots(r.servers)
-	return nil
-}
-
-// oneSlot gives every server one slot, whatever its weight.
-func oneSlot(servers []Server) []uint32 {
-	slots := make([]uint32, len(servers))
-	for i := range slots {
-		slots[i] = uint32(i)
-	}
-	return slots
-}
-
-// slotPerWeight gives every server as many neighbouring slots as it weighs.
-func slotPerWeight(servers []Server) []uint32 {
-	var slots []uint32
-	for i, s := range servers {
-		for range s.Weight {
+// appendSlots gives each server as many neighbouring slots as labels says.
+func appendSlots(slots []uint32, labels []int) []uint32 {
+	for i, n := range labels {
+		for range n {
 			slots = append(slots, uint32(i))
 		}
 	}
@@ -48,19 +26,19 @@ func slot(hash uint32, n, i int) int {
 	return (home + 1 + (start+i-1)%(n-1)) % n
 }
 
-// pickSlot returns the server of a key in a modulo layout.
-func (r *Ring) pickSlot(key string) (int, bool) {
+// pickSlot is Index for modulo layouts, and for rings without a point.
+func (r *Ring) pickSlot(key string) int {
 	if len(r.slots) == 0 || r.live == 0 {
-		return 0, false
+		return -1
 	}
 	hash := r.scheme.hash32(key)
 	for i := range r.slots {
 		owner := int(r.slots[slot(hash, len(r.slots), i)])
 		if !r.isOut(owner) {
-			return owner, true
+			return owner
 		}
 	}
-	return 0, false
+	return -1
 }
 
 // walkSlots is walk for modulo layouts.

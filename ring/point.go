@@ -26,12 +26,6 @@ func (p *point) hash() uint64 {
 // build makes the full ring of servers that are in normal form.
 func build(sc scheme, servers []Server) (*Ring, error) {
 	r := &Ring{scheme: sc, servers: servers, live: len(servers)}
-	if sc.slots != nil {
-		if err := r.setSlots(); err != nil {
-			return nil, err
-		}
-		return r, nil
-	}
 	rule := sc.forWeights(servers)
 	labels := rule.labels(servers)
 	total := 0
@@ -40,6 +34,10 @@ func build(sc scheme, servers []Server) (*Ring, error) {
 	}
 	if total > maxPoints {
 		return nil, tooManyPoints(total)
+	}
+	if sc.modulo {
+		r.slots = appendSlots(make([]uint32, 0, total), labels)
+		return r, nil
 	}
 	points := make([]point, 0, total+1)
 	for i, n := range labels {

@@ -58,14 +58,22 @@ func New(l Layout, servers ...Server) (*Ring, error) {
 // Pick returns the server that key belongs to. It reports false only when
 // Without has taken every server out. It does not allocate.
 func (r *Ring) Pick(key string) (Server, bool) {
+	i := r.Index(key)
+	if i < 0 {
+		return Server{}, false
+	}
+	return r.servers[i], true
+}
+
+// Index returns the place of Pick's server in the list that the ring was built
+// from, or -1 where Pick reports false. A view numbers the servers as the full
+// ring does, so that a caller may keep what belongs to a server in a slice
+// beside the ring. It does not allocate.
+func (r *Ring) Index(key string) int {
 	if len(r.points) != 0 {
-		h := r.scheme.hashKey(key)
-		return r.servers[r.points[r.seek(h)].owner], true
+		return int(r.points[r.seek(r.scheme.hashKey(key))].owner)
 	}
-	if i, ok := r.pickSlot(key); ok {
-		return r.servers[i], true
-	}
-	return Server{}, false
+	return r.pickSlot(key)
 }
 
 // Servers returns the servers in list order, with Name, Addr and Weight filled

@@ -82,6 +82,9 @@ func TestPickAndWalkDoNotAllocate(t *testing.T) {
 		if n := testing.AllocsPerRun(100, func() { r.Pick(string(raw)) }); n != 0 {
 			t.Errorf("%s: Pick of a key made from bytes allocates %v times", l, n)
 		}
+		if n := testing.AllocsPerRun(100, func() { r.Index(key) }); n != 0 {
+			t.Errorf("%s: Index allocates %v times", l, n)
+		}
 		if n := testing.AllocsPerRun(100, func() {
 			left := 2
 			for range r.Walk(key) {
@@ -91,6 +94,28 @@ func TestPickAndWalkDoNotAllocate(t *testing.T) {
 			}
 		}); n != 0 {
 			t.Errorf("%s: Walk to the second server allocates %v times", l, n)
+		}
+	}
+}
+
+func TestIndexNamesPicksServerInFullRingAndView(t *testing.T) {
+	for _, l := range Layouts() {
+		full := mustNew(t, l, fleet(6, 3)...)
+		list := full.Servers()
+		for _, r := range []*Ring{full, full.Without(list[1].Name), full.Without(list[0].Name, list[3].Name)} {
+			for i := range 2000 {
+				key := keyNumber("key:", i)
+				if at, want := r.Index(key), mustPick(t, r, key); at < 0 || list[at].Name != want {
+					t.Fatalf("%s: Index(%q) = %d, Pick = %q", l, key, at, want)
+				}
+			}
+		}
+		none := full
+		for _, s := range list {
+			none = none.Without(s.Name)
+		}
+		if at := none.Index("key"); at != -1 {
+			t.Errorf("%s: Index on an empty view = %d, want -1", l, at)
 		}
 	}
 }
