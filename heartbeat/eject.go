@@ -83,7 +83,12 @@ func (m machine) speaksAgainst(now time.Time) bool {
 // speaksFor reports whether requests were answered while the probe that began
 // then failed, and none spoke against the server.
 func (m machine) speaksFor(began, now time.Time) bool {
-	return m.tally.success.After(began) && !m.tally.newest().After(m.evidenceFrom(now))
+	return m.tally.success.After(began) && !m.disputed(now)
+}
+
+// disputed reports whether there is any evidence against the server.
+func (m machine) disputed(now time.Time) bool {
+	return !m.tally.newest().Before(m.evidenceFrom(now))
 }
 
 // evidenceFrom is the time after which evidence counts: it is recent, and no
@@ -127,7 +132,7 @@ func (m machine) stayOut(c *Config, e event, now time.Time) machine {
 // onReported handles evidence from requests.
 func (m machine) onReported(c *Config, e event, now time.Time) (machine, orders) {
 	m.tally = e.tally
-	if !m.state.Usable() || !m.tally.newest().After(m.evidenceFrom(now)) {
+	if !m.state.Usable() || !m.disputed(now) {
 		return m, orders{}
 	}
 	m = m.prompt(c, now)
@@ -147,12 +152,16 @@ func (m machine) onReported(c *Config, e event, now time.Time) (machine, orders)
 // prompt brings the next probe forward, to a fresh connection.
 func (m machine) prompt(c *Config, now time.Time) machine {
 	at := m.nextPrompt(now)
-	if at.Before(m.next.at) {
+	switch {
+	case at.Before(m.next.at):
 		m.prompted = at
-		m.next.stats = false
-		m = m.probe(c, at)
+	case !m.next.fresh && m.speaksAgainst(now):
+		at = m.next.at
+	default:
+		return m
 	}
-	return m
+	m.next.stats = false
+	return m.probe(c, at)
 }
 
 // nextPrompt is the earliest time for a probe that evidence asks for.

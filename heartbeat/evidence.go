@@ -88,9 +88,9 @@ func (t *tally) newest() time.Time {
 	return at
 }
 
-// strong reports whether what was seen after from stands in for failed
+// strong reports whether what was seen since from stands in for failed
 // probes.
 func (t *tally) strong(from time.Time) bool {
-	return t.refused.After(from) || t.reset[burstConns-1].at.After(from) ||
-		t.timeouts[burstTimeouts-1].After(from) && t.slow[burstConns-1].at.After(from)
+	return !t.refused.Before(from) || !t.reset[burstConns-1].at.Before(from) ||
+		!t.timeouts[burstTimeouts-1].Before(from) && !t.slow[burstConns-1].at.Before(from)
 }

@@ -17,7 +17,7 @@ type machine struct {
 	goods     int  // good replies in a row while ejected
 
 	tally    tally
-	answered time.Time // last good reply; evidence up to here is settled
+	answered time.Time // when the last probe that got a reply was sent; evidence from before is settled
 	calm     time.Time // until then evidence alone makes no suspect
 	prompted time.Time // the last probe that evidence asked for
 	renewed  time.Time // when a new probe connection was last tried
@@ -159,12 +159,15 @@ func (m machine) probeKept(c *Config, at time.Time) machine {
 func (m machine) stayHealthy(c *Config, e event, now time.Time) machine {
 	at := now.Add(jitter(c.Interval, intervalJitter, e.random))
 	m = m.probeKept(c, at)
+	if at.Sub(m.renewed) >= c.Renew {
+		m = m.probe(c, at)
+	}
 	switch {
 	case !m.asked:
 		m.asked = true
 		m.next.at, m.next.stats = now, true
-	case at.Sub(m.renewed) >= c.Renew:
-		m = m.probe(c, at)
+	case m.disputed(now): // by what was reported during the probe
+		m = m.prompt(c, now)
 	}
 	return m
 }

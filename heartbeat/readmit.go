@@ -8,7 +8,7 @@ import "time"
 func (m machine) onGood(c *Config, e event, now time.Time) (machine, orders) {
 	suspected := m.state == Suspect && m.fails == 0
 	m.fails, m.freshFail, m.doubts = 0, false, 0
-	m.answered = now
+	m.answered = e.began
 	if e.fresh {
 		m.renewed = now
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -32,7 +33,8 @@ type server struct {
 	delay   time.Duration // before each reply
 	pid     int
 	items   int
-	noStats bool // hangs up on stats
+	noStats bool  // hangs up on stats
+	dialErr error // of every dial
 	conns   map[net.Conn]bool
 	dials   []time.Time
 	asked   []time.Time // when each version request came
@@ -53,6 +55,13 @@ func (s *server) set(f fault) {
 	}
 }
 
+// change applies f, under the lock.
+func (s *server) change(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
 // hangUp closes all connections. s.mu is held.
 func (s *server) hangUp() {
 	for c := range s.conns {
@@ -63,8 +72,11 @@ func (s *server) hangUp() {
 func (s *server) dial(ctx context.Context) (net.Conn, error) {
 	s.mu.Lock()
 	s.dials = append(s.dials, time.Now())
-	f := s.fault
+	f, err := s.fault, s.dialErr
 	s.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
 	switch f {
 	case killed:
 		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
@@ -139,8 +151,19 @@ type watch struct {
 // server are gone before the bubble ends.
 func start(t *testing.T, s *server, cfg Config) *watch {
 	t.Helper()
+	return startWith(t, s, cfg, nil)
+}
+
+type dialFunc = func(context.Context) (net.Conn, error)
+
+// startWith is start with something around the server's dial.
+func startWith(t *testing.T, s *server, cfg Config, wrap func(dialFunc) dialFunc) *watch {
+	t.Helper()
 	w := &watch{t: t, start: time.Now()}
 	cfg.Dial = s.dial
+	if wrap != nil {
+		cfg.Dial = wrap(cfg.Dial)
+	}
 	if cfg.random == nil {
 		cfg.random = func() float64 { return 0.5 }
 	}
@@ -183,4 +206,10 @@ func (w *watch) expect(want ...string) {
 }
 
 // at sleeps until d after the start.
-func (w *watch) at(d time.Duration) { time.Sleep(time.Until(w.start.Add(d))) }
+func (w *watch) at(d time.Duration) { sleep(time.Until(w.start.Add(d))) }
+
+// sleep lets d pass, and then everybody who is due at that moment go first.
+func sleep(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
