@@ -3,6 +3,7 @@
 package pool
 
 import (
+	"cmp"
 	"io"
 	"net"
 	"syscall"
@@ -76,7 +77,14 @@ func (w *rawWire) tryRead(fd uintptr) bool {
 // would wait for ever.
 func (w *rawWire) exchange(send func() error, b []byte) (int, error) {
 	w.send, w.in = send, b
-	if err := w.rc.Read(w.exchFn); err != nil {
+	err := w.rc.Read(w.exchFn)
+	if err != nil && w.send != nil {
+		// A kick from before kept the callback from running. Nothing is lost by
+		// writing outside of it: after a kick the reader looks before he waits.
+		w.send = nil
+		err = cmp.Or(send(), err)
+	}
+	if err != nil {
 		return 0, err
 	}
 	return w.n, w.err

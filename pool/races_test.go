@@ -1,0 +1,157 @@
+package pool
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+)
+
+var background = context.Background()
+
+// onlyConn returns the one small connection of p, idle.
+func onlyConn(t testing.TB, p *Pool) *conn {
+	t.Helper()
+	must(t, p.Do(background, get("warm")))
+	return p.small.conns[0].Load()
+}
+
+// TestKickThatComesLateDoesNotLoseTheNextRequest: the watchdog kicks a reader
+// after it has let go of the lock. If the reply comes in between, the kick meets
+// the next caller, who is about to write and read by himself.
+func TestKickThatComesLateDoesNotLoseTheNextRequest(t *testing.T) {
+	p := newPool(t, script(t, echo), Config{Conns: 1, Timeout: 2 * time.Second})
+	for range 20 {
+		c := onlyConn(t, p)
+		c.wire.kick()
+		must(t, p.Do(background, get("key")))
+	}
+	if n := p.Stats().Dials; n != 1 {
+		t.Errorf("%d dials, want the one connection to go on", n)
+	}
+}
+
+// TestStartedRequestEndsThoughItsConnectionFailsAtOnce: serve gives the reader
+// role up, a Start hands it back, and the connection fails, all before serve looks
+// again. The request must not be forgotten.
+func TestStartedRequestEndsThoughItsConnectionFailsAtOnce(t *testing.T) {
+	p := newPool(t, script(t, echo), Config{Conns: 1})
+	met := 0
+	for range 20 {
+		c := onlyConn(t, p)
+		r := get("key")
+		must(t, p.prepare(background, r))
+		if !failBetweenRoles(c, r) {
+			continue
+		}
+		met++
+		within(t, patience, "a request on a failed connection", func() { _ = p.Wait(r) })
+	}
+	if met == 0 {
+		t.Error("serve was never met between its roles")
+	}
+}
+
+// failBetweenRoles does what Start and Drain do, without letting go of the lock,
+// when serve has just given the reader role up. To get in between it makes the
+// lock hungry: then it goes to those who wait in turn.
+func failBetweenRoles(c *conn, r *Request) (met bool) {
+	time.Sleep(time.Millisecond) // serve has done with the reply before
+	c.mu.Lock()
+	c.lone = loneReplies
+	if c.reader == readerNone {
+		c.reader = readerServe
+		c.wake <- struct{}{}
+	}
+	c.wire.kick()
+	time.Sleep(3 * time.Millisecond) // serve waits for the lock in serveOnce
+	between := make(chan bool)
+	go func() {
+		c.mu.Lock()
+		met := c.reader == readerNone && c.err == nil
+		if met {
+			c.enqueue(r, false)
+			c.reader = readerServe
+			c.wake <- struct{}{}
+			c.err = ErrConnLost
+		}
+		c.mu.Unlock()
+		between <- met
+	}()
+	time.Sleep(3 * time.Millisecond)
+	c.mu.Unlock()
+	c.mu.Lock()
+	time.Sleep(3 * time.Millisecond)
+	c.mu.Unlock()
+	if met = <-between; met {
+		c.g.lost(c)
+		c.wire.abort()
+	}
+	return met
+}
+
+// TestRequestFoundNobodyWatching: a caller sees the watchdog armed, is held up,
+// and sends after it has gone to rest. His request must be watched all the same.
+func TestRequestFoundNobodyWatching(t *testing.T) {
+	hung := script(t, func(p *peer) { p.sayValue(p.line(), "v"); p.untilClosed() })
+	p := newPool(t, hung, Config{Conns: 1, Timeout: 20 * time.Millisecond})
+	onlyConn(t, p)
+	r := get("key")
+	must(t, p.prepare(background, r))
+	eventually(t, "the watchdog rests", func() bool { return !p.armed.Load() })
+	if c, result := p.small.send(r, false); result == pushedWrite {
+		c.write()
+	}
+	within(t, patience, "a request to a hung server", func() {
+		if err := p.Wait(r); err == nil {
+			t.Error("no error from a server that says nothing")
+		}
+	})
+}
+
+// TestLostConnectionIsDialledOnce: whoever finds a connection gone dials at once,
+// while the one who lost it still sets the time of the next dial. Two dials for one
+// place would leave a connection that nobody knows.
+func TestLostConnectionIsDialledOnce(t *testing.T) {
+	var mu sync.Mutex
+	open, most := 0, 0
+	p := newPool(t, script(t, func(c *peer) {
+		mu.Lock()
+		open++
+		most = max(most, open)
+		mu.Unlock()
+		echo(c)
+		mu.Lock()
+		open--
+		mu.Unlock()
+	}), Config{Conns: 1, Timeout: time.Second})
+	var callers sync.WaitGroup
+	stop := make(chan struct{})
+	for range 8 {
+		callers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					_ = p.Do(background, get("key"))
+				}
+			}
+		})
+	}
+	for range 300 {
+		p.Drain(ErrConnLost)
+		time.Sleep(100 * time.Microsecond)
+	}
+	close(stop)
+	callers.Wait()
+	if s := p.Stats(); s.InFlight != 0 || s.Waiting != 0 {
+		t.Errorf("left behind: %+v", s)
+	}
+	p.Drain(ErrConnLost)
+	eventually(t, "all connections are closed after a drain", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return open == 0
+	})
+}
