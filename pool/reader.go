@@ -62,11 +62,17 @@ func (c *conn) serve() {
 		for c.serveOnce() {
 		}
 		c.mu.Lock()
-		dead := c.err != nil
+		dead, again := c.err != nil, c.reader == readerServe
 		c.mu.Unlock()
-		if dead {
-			break
+		if !dead {
+			continue
 		}
+		if again {
+			// Given up and given back since, and failed: what was pushed in
+			// between has nobody but us.
+			c.endAll()
+		}
+		break
 	}
 	c.writers.Wait()
 	c.g.gone(c)
