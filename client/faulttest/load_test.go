@@ -1,0 +1,193 @@
+package faulttest
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ringbeat/ringbeat/client"
+)
+
+// load sends requests at a constant rate, whatever becomes of them: 20 % sets,
+// the rest gets, and a set after each miss as an application would. Values carry
+// versions, so that a stale read is seen: it returns an older version than one
+// whose set had returned before the read began.
+type load struct {
+	c    *client.Client
+	keys []*record
+	done chan struct{}
+	all  sync.WaitGroup
+
+	mu      sync.Mutex
+	results []result
+}
+
+// record is the truth about one key.
+type record struct {
+	key     string
+	writing sync.Mutex // one writer at a time
+
+	mu      sync.Mutex
+	next    int // version
+	settled int // the newest version whose set has returned without error
+}
+
+// result is what became of one request.
+type result struct {
+	due   time.Time
+	took  time.Duration // since it was due
+	err   error
+	stale bool
+}
+
+// begin starts the load; end stops it.
+func begin(c *client.Client, rate int, keys int) *load {
+	l := &load{c: c, done: make(chan struct{})}
+	for i := range keys {
+		l.keys = append(l.keys, &record{key: fmt.Sprintf("key:%d", i)})
+	}
+	l.all.Go(func() { l.run(time.Second / time.Duration(rate)) })
+	return l
+}
+
+func (l *load) run(gap time.Duration) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for due := time.Now(); ; due = due.Add(gap) {
+		select {
+		case <-l.done:
+			return
+		case <-time.After(time.Until(due)):
+		}
+		r := l.keys[rng.IntN(len(l.keys))]
+		set := rng.IntN(5) == 0
+		l.all.Go(func() { l.one(r, set, due) })
+	}
+}
+
+func (l *load) end() {
+	close(l.done)
+	l.all.Wait()
+}
+
+func (l *load) one(r *record, set bool, due time.Time) {
+	res := result{due: due}
+	if set {
+		res.err = l.set(r)
+	} else {
+		res.stale, res.err = l.get(r)
+	}
+	res.took = time.Since(due)
+	l.mu.Lock()
+	l.results = append(l.results, res)
+	l.mu.Unlock()
+}
+
+func (l *load) set(r *record) error {
+	if !r.writing.TryLock() {
+		return nil // somebody writes this key: its version is not known
+	}
+	defer r.writing.Unlock()
+	r.mu.Lock()
+	r.next++
+	version := r.next
+	r.mu.Unlock()
+	err := l.c.Set(ctx, &client.Item{Key: r.key, Value: []byte(strconv.Itoa(version) + "=" + r.key)})
+	if err == nil {
+		r.mu.Lock()
+		r.settled = version
+		r.mu.Unlock()
+	}
+	return err
+}
+
+func (l *load) get(r *record) (stale bool, err error) {
+	r.mu.Lock()
+	least := r.settled
+	r.mu.Unlock()
+	it, err := l.c.Get(ctx, r.key)
+	if errors.Is(err, client.ErrCacheMiss) {
+		return false, l.set(r)
+	}
+	if err != nil {
+		return false, err
+	}
+	version, key, _ := strings.Cut(string(it.Value), "=")
+	if key != r.key {
+		return false, fmt.Errorf("another key's value: %q for %q", key, r.key)
+	}
+	n, err := strconv.Atoi(version)
+	return n < least, err
+}
+
+// report is what users noticed between two times.
+type report struct {
+	ops, failed, stale int
+	harmed             int           // failed, or 100 ms slower than without a fault
+	lastHarmed         time.Duration // after the beginning, when it was due
+	worst              time.Duration
+	firstErr           error
+}
+
+// between sums up what was due between two times. usual is the p99 without a
+// fault.
+func (l *load) between(from, to time.Time, usual time.Duration) report {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var r report
+	for _, res := range l.results {
+		if res.due.Before(from) || !res.due.Before(to) {
+			continue
+		}
+		r.ops++
+		r.worst = max(r.worst, res.took)
+		if res.stale {
+			r.stale++
+		}
+		if res.err != nil {
+			r.failed++
+			if r.firstErr == nil {
+				r.firstErr = res.err
+			}
+		}
+		if res.err != nil || res.took > usual+100*time.Millisecond {
+			r.harmed++
+			r.lastHarmed = max(r.lastHarmed, res.due.Sub(from))
+		}
+	}
+	return r
+}
+
+// usual returns the p99 of the latency before a time.
+func (l *load) usual(before time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var took []time.Duration
+	for _, res := range l.results {
+		if res.due.Before(before) {
+			took = append(took, res.took)
+		}
+	}
+	if len(took) == 0 {
+		return 0
+	}
+	slices.Sort(took)
+	return took[len(took)*99/100]
+}
+
+func (r report) String() string {
+	return fmt.Sprintf("%d ops, %d failed, %d harmed, last %v, worst %v, %d stale, %v",
+		r.ops, r.failed, r.harmed, r.lastHarmed.Round(time.Millisecond), r.worst.Round(time.Millisecond), r.stale, r.firstErr)
+}
+
+func (r report) wantFailed(t *testing.T, most int) {
+	t.Helper()
+	if r.failed > most {
+		t.Errorf("%d of %d requests failed, at most %d: %v", r.failed, r.ops, most, r.firstErr)
+	}
+}
