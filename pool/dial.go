@@ -69,8 +69,8 @@ func (g *group) dialFailed(i int, err error) {
 		kind = DialTimeout
 	}
 	err = fmt.Errorf("%w: %w", ErrDial, err)
-	g.backOff(i, err)
 	g.mu.Lock()
+	g.backOff(i, err)
 	var queue []*Request
 	if g.hopeless() != nil {
 		queue, g.queue = g.queue, nil
@@ -87,9 +87,8 @@ func (g *group) dialFailed(i int, err error) {
 
 // backOff lets the next dial for place i wait: twice as long after each failure,
 // with a random part so that many clients do not come back at the same moment.
+// The caller holds mu.
 func (g *group) backOff(i int, err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	pl := &g.places[i]
 	pl.err = err
 	pause := min(g.p.cfg.Backoff<<min(pl.failures, 20), maxBackoff)

@@ -169,19 +169,15 @@ func (g *group) dialAny() {
 // admit sends waiting requests as long as there is room.
 func (g *group) admit() {
 	for g.waiting.Load() > 0 {
-		c := g.pick()
-		if c == nil {
-			return
-		}
-		c.adopt()
-		if int(c.inFlight.Load()) >= g.maxInFlight {
-			return
+		if c := g.pick(); c == nil || !c.adopt() {
+			return // a reply or the watchdog comes back to them
 		}
 	}
 }
 
-// adopt moves waiting requests to c until it is full.
-func (c *conn) adopt() {
+// adopt moves waiting requests to c until it is full. It reports whether there was
+// room for any.
+func (c *conn) adopt() (some bool) {
 	g := c.g
 	write := false
 	for {
@@ -200,6 +196,7 @@ func (c *conn) adopt() {
 		g.queue = g.queue[1:]
 		g.waiting.Store(int32(len(g.queue)))
 		g.mu.Unlock()
+		some = true
 		write = write || result == pushedWrite
 	}
 	if write {
@@ -207,21 +204,23 @@ func (c *conn) adopt() {
 			c.fail(err)
 		}
 	}
+	return some
 }
 
-// lost takes a failed connection out of use.
+// lost takes a failed connection out of use. Under mu: a dial for its place must not
+// begin between the two steps, or another could begin beside it.
 func (g *group) lost(c *conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	for i := range g.conns {
 		if !g.conns[i].CompareAndSwap(c, nil) {
 			continue
 		}
 		if c.served.Load() == 0 {
 			g.backOff(i, ErrConnLost) // accepted, then dropped: as bad as a refusal
-			continue
+		} else {
+			g.places[i] = place{}
 		}
-		g.mu.Lock()
-		g.places[i] = place{}
-		g.mu.Unlock()
 	}
 }
 

@@ -2,7 +2,9 @@ package pool
 
 import (
 	"context"
+	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -111,47 +113,31 @@ func TestRequestFoundNobodyWatching(t *testing.T) {
 
 // TestLostConnectionIsDialledOnce: whoever finds a connection gone dials at once,
 // while the one who lost it still sets the time of the next dial. Two dials for one
-// place would leave a connection that nobody knows.
+// place would leave a connection that nobody knows, and Close would wait for it.
 func TestLostConnectionIsDialledOnce(t *testing.T) {
-	var mu sync.Mutex
-	open, most := 0, 0
-	p := newPool(t, script(t, func(c *peer) {
-		mu.Lock()
-		open++
-		most = max(most, open)
-		mu.Unlock()
-		echo(c)
-		mu.Lock()
-		open--
-		mu.Unlock()
-	}), Config{Conns: 1, Timeout: time.Second})
-	var callers sync.WaitGroup
-	stop := make(chan struct{})
-	for range 8 {
-		callers.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-					_ = p.Do(background, get("key"))
-				}
-			}
-		})
-	}
-	for range 300 {
-		p.Drain(ErrConnLost)
+	var dialling atomic.Int32
+	dial := scriptDial((*peer).untilClosed)
+	p := newPool(t, "none", Config{Conns: 1, Dial: func(ctx context.Context) (net.Conn, error) {
+		if dialling.Add(1) > 1 {
+			t.Error("two dials for one place")
+		}
+		defer dialling.Add(-1)
 		time.Sleep(100 * time.Microsecond)
-	}
-	close(stop)
-	callers.Wait()
-	if s := p.Stats(); s.InFlight != 0 || s.Waiting != 0 {
-		t.Errorf("left behind: %+v", s)
-	}
-	p.Drain(ErrConnLost)
-	eventually(t, "all connections are closed after a drain", func() bool {
-		mu.Lock()
-		defer mu.Unlock()
-		return open == 0
+		return dial(ctx)
+	}})
+	g := &p.small
+	var dialler sync.WaitGroup
+	var stop atomic.Bool
+	dialler.Go(func() {
+		for !stop.Load() {
+			g.dial(0)
+		}
 	})
+	for range 150 {
+		eventually(t, "a connection is made", func() bool { return g.conns[0].Load() != nil })
+		g.conns[0].Load().fail(ErrConnLost) // which has served nobody: it backs off
+		g.resetBackoff()
+	}
+	stop.Store(true)
+	dialler.Wait()
 }
