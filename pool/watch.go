@@ -257,7 +257,8 @@ func (c *conn) lookSlot(s *slot, now int64, over bool, f *findings) bool {
 		return false
 	}
 	s.req, s.done = nil, nil // the reply, if it comes, is thrown away
-	r.err = &Error{Sent: s.seq < c.taken, Err: err}
+	// Also where its bytes are still in the write buffer: they may leave later.
+	r.err = &Error{Sent: true, Err: err}
 	if r.leads {
 		r.ended = true
 		f.kick = append(f.kick, c)
