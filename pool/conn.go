@@ -238,7 +238,7 @@ func (c *conn) writeBatches() error {
 			return nil
 		}
 		c.writes.Add(1)
-		written, err := c.wire.write(out)
+		written, err := c.wire.write(out, c.inFlight.Load() == 1)
 		if err == errAgain {
 			c.writeElsewhere(out, written)
 			return nil

@@ -17,8 +17,8 @@ type wire interface {
 	// reply that send provokes cannot be missed. send must not close the wire.
 	exchange(send func() error, b []byte) (int, error)
 	// write sends what goes without waiting, and returns errAgain with the rest
-	// left. A wire that cannot tell waits.
-	write(b []byte) (int, error)
+	// left. alone says that everything sent before has been answered.
+	write(b []byte, alone bool) (int, error)
 	// writeAll waits until everything is with the socket.
 	writeAll(b []byte) error
 	// kick makes the waiting or next read return; unkick takes that back.
@@ -69,7 +69,9 @@ func closeHard(nc net.Conn) {
 }
 
 // netWire is any other connection: TLS, or one that a caller's Dial made. Its
-// writes wait; whoever finds them stuck closes the connection.
+// writes may wait, which neither a caller with a deadline nor the reader may: a
+// server does not read while it waits for us to read. So only a small batch is
+// written directly, and only where the server must have read everything before it.
 type netWire struct{ nc net.Conn }
 
 func (w *netWire) read(b []byte) (int, error) {
@@ -90,7 +92,15 @@ func (w *netWire) exchange(send func() error, b []byte) (int, error) {
 	return w.read(b)
 }
 
-func (w *netWire) write(b []byte) (int, error) { return w.nc.Write(b) }
+// sureWrite is how many bytes an idle socket takes at once.
+const sureWrite = 4 << 10
+
+func (w *netWire) write(b []byte, alone bool) (int, error) {
+	if !alone || len(b) > sureWrite {
+		return 0, errAgain
+	}
+	return w.nc.Write(b)
+}
 
 func (w *netWire) writeAll(b []byte) error {
 	_, err := w.nc.Write(b)

@@ -150,7 +150,7 @@ func writeFD(fd uintptr, b []byte) (written int, err error) {
 
 // write takes the short way for the first write within exchange: whoever runs that
 // holds the writer role until this write is done.
-func (w *rawWire) write(b []byte) (int, error) {
+func (w *rawWire) write(b []byte, _ bool) (int, error) {
 	if w.direct {
 		w.direct = false
 		return writeFD(w.fd, b)
