@@ -10,6 +10,7 @@ import (
 
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/bench"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/report"
+	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/target"
 )
 
 // compareCmd is mcbench compare.
@@ -42,7 +43,7 @@ func (c *compareCmd) Run(a *app) error {
 	}
 	var err error
 	cfg.Workload, err = c.loadFlags.config()
-	err = errors.Join(err, c.paceFlags.apply(&cfg))
+	err = errors.Join(err, target.Check(c.Client), target.Check(c.Against), c.paceFlags.apply(&cfg))
 	if c.Requests > 0 {
 		err = errors.Join(err, errors.New("compare runs for a time: use -d instead of -n"))
 	}
@@ -79,7 +80,7 @@ func writeComparison(w io.Writer, c *bench.Comparison, st report.Style) {
 	if c.Loop == "open" {
 		loop = "open loop, " + report.Group(int64(c.Config.Rate+0.5)) + "/s"
 	}
-	fmt.Fprintf(w, "%s against %s: %d slices of %.1f s each, alternating; %s\n%s\n\n",
+	fmt.Fprintf(w, "%s against %s: %d slices of %g s each, alternating; %s\n%s\n\n",
 		c.Clients[0], c.Clients[1], c.Slices, c.Slice, loop, c.Config.Workload)
 	fmt.Fprintf(w, "%-12s %8s  %-18s  %14s %14s\n", "", "ratio", "95 % interval", c.Clients[0], c.Clients[1])
 	for _, r := range c.Rows {

@@ -8,6 +8,7 @@ import (
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/bench"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/fault"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/report"
+	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/target"
 )
 
 // failoverCmd is mcbench failover.
@@ -62,6 +63,9 @@ func (c *failoverCmd) check() error {
 	var errs []error
 	if len(c.Client) == 0 {
 		errs = append(errs, errors.New("--client: want at least one"))
+	}
+	for _, name := range c.Client {
+		errs = append(errs, target.Check(name))
 	}
 	if c.Duration > 0 && span(c.Duration) <= c.At {
 		errs = append(errs, errors.New("-d ends before --at: the server would never break"))

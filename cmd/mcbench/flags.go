@@ -88,7 +88,10 @@ func (f *loadFlags) config() (workload.Config, error) {
 		c.HitRatio = f.HitRatio
 	}
 	errs = append(errs, f.mix(&c))
-	return c, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return c, err
+	}
+	return c, c.Check()
 }
 
 func (f *loadFlags) mix(c *workload.Config) (err error) {

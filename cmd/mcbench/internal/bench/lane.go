@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"sync"
 	"time"
@@ -53,7 +52,7 @@ func newLane(cfg *Config, name string, run uint64) (*lane, error) {
 		Layout: cfg.Fleet.Layout, Conns: cfg.Conns, Pool: cfg.Pool, Timeout: cfg.Timeout, OnEvent: l.onEvent,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("client %s: %w", name, err)
+		return nil, err
 	}
 	l.session = &load.Session{
 		Workload: w, Values: workload.NewValues(run), Client: client,
@@ -176,7 +175,7 @@ func (l *lane) tick(now time.Time) *measure.Tally {
 		P999: report.Ms(measure.At(t.Response, 99.9)), Max: report.Ms(measure.Max(t.Response)),
 	}
 	for _, s := range t.Servers {
-		p.Servers = append(p.Servers, s.Count)
+		p.Servers = append(p.Servers, s.Count-s.Failed)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -87,7 +87,7 @@ func (p *preload) work(ctx context.Context) {
 			p.failed[home].Add(1)
 			continue
 		}
-		if err := p.lane.session.Store(key, s); err != nil {
+		if err := p.store(key, s); err != nil {
 			p.failed[home].Add(1)
 			p.inARow[home].Add(1)
 			p.errOnce[home].Do(func() { p.errs[home] = measure.Classify(err) })
@@ -96,6 +96,17 @@ func (p *preload) work(ctx context.Context) {
 		p.inARow[home].Store(0)
 		p.stored.Add(1)
 	}
+}
+
+// store tries a few times: a hiccup of a busy machine is no reason for a miss later.
+func (p *preload) store(key int, s *load.Scratch) (err error) {
+	const tries = 3
+	for range tries {
+		if err = p.lane.session.Store(key, s); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 func (p *preload) verdict(v View) error {

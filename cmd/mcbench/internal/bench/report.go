@@ -161,7 +161,7 @@ func (b *bench) fault(l *lane, r *report.Report) *report.Fault {
 		if e.T < f.At {
 			continue
 		}
-		if t := e.T; f.Detect == nil && strings.HasPrefix(e.What, "suspect") {
+		if t := e.T; f.Detect == nil && (strings.HasPrefix(e.What, "suspect") || strings.HasPrefix(e.What, "ejected")) {
 			f.Detect = &t
 		}
 		if t := e.T; f.Eject == nil && strings.HasPrefix(e.What, "ejected") {

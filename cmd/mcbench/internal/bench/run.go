@@ -225,8 +225,14 @@ func (b *bench) status(elapsed time.Duration, warming bool) Status {
 
 func (b *bench) servers() []report.Server {
 	var out []report.Server
+	total := 0
 	for _, s := range b.cfg.Fleet.Servers {
-		out = append(out, report.Server{Name: s.Name, Weight: s.Weight, Ideal: b.cfg.Fleet.Ring.Share(s.Name)})
+		total += s.Weight
+	}
+	for _, s := range b.cfg.Fleet.Servers {
+		out = append(out, report.Server{
+			Name: s.Name, Weight: s.Weight, Ideal: float64(s.Weight) / float64(total), Ring: b.cfg.Fleet.Ring.Share(s.Name),
+		})
 	}
 	return out
 }

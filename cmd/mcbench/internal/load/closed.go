@@ -1,10 +1,15 @@
 package load
 
-import "time"
+import (
+	"time"
+
+	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/pace"
+)
 
 // closedLoop keeps cfg.Workers requests under way: each worker's next request is due when
 // its last one has returned, so response and service time are the same.
 func (r *run) closedLoop() {
+	pace.NewTimer().Wait(r.ctx, r.start)
 	for id := range max(r.cfg.Workers, 1) {
 		r.wg.Go(func() { r.closedWork(id) })
 	}

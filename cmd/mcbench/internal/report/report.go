@@ -114,7 +114,7 @@ type Point struct {
 	P99     float64 `json:"p99"`
 	P999    float64 `json:"p999"`
 	Max     float64 `json:"max"`
-	Servers []int64 `json:"servers"` // requests per home server
+	Servers []int64 `json:"servers"` // requests that succeeded, per home server
 }
 
 // Server is the part of one server. Requests go by the key's home on the ring; Counted is
@@ -122,7 +122,8 @@ type Point struct {
 type Server struct {
 	Name     string  `json:"name"`
 	Weight   int     `json:"weight"`
-	Ideal    float64 `json:"ideal_share"`
+	Ideal    float64 `json:"ideal_share"` // by weight
+	Ring     float64 `json:"ring_share"`  // of the key space, by the ring's points
 	Requests int64   `json:"requests"`
 	Failed   int64   `json:"failed"`
 	Hits     int64   `json:"hits"`

@@ -187,15 +187,15 @@ func (r *Report) writeErrors(w io.Writer, st Style) {
 }
 
 func (r *Report) writeServers(w io.Writer, st Style) {
-	fmt.Fprintf(w, "\n%-24s %6s %16s %11s %8s  %s\n", "server", "weight", "share (ideal)", "requests", "errors", "state at end")
+	fmt.Fprintf(w, "\n%-22s %6s %7s %6s %7s %11s %8s  %s\n", "server", "weight", "share %", "ring %", "ideal %", "requests", "errors", "at end")
 	var all int64
 	for _, s := range r.Servers {
 		all += s.Requests
 	}
 	for _, s := range r.Servers {
-		shares := fmt.Sprintf("%.1f %% (%.1f)", percent(s.Requests, all), 100*s.Ideal)
 		state := st.verdict(s.State == "up", s.State, s.State)
-		fmt.Fprintf(w, "%-24s %6d %16s %11s %8s  %s\n", clip(s.Name, 24), s.Weight, shares, Group(s.Requests), Group(s.Failed), state)
+		fmt.Fprintf(w, "%-22s %6d %7.1f %6.1f %7.1f %11s %8s  %s\n", clip(s.Name, 22), s.Weight,
+			percent(s.Requests, all), 100*s.Ring, 100*s.Ideal, Group(s.Requests), Group(s.Failed), state)
 	}
 }
 

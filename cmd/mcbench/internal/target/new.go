@@ -2,6 +2,7 @@ package target
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,14 @@ type Options struct {
 // Names returns the clients that New knows.
 func Names() []string { return []string{"ringbeat", "gomemcache"} }
 
+// Check refuses a name that New does not know.
+func Check(name string) error {
+	if slices.Contains(Names(), name) {
+		return nil
+	}
+	return fmt.Errorf("client %q: want one of %s", name, strings.Join(Names(), ", "))
+}
+
 // New sets up the client of that name.
 func New(name string, o Options) (Client, error) {
 	switch name {
@@ -38,5 +47,5 @@ func New(name string, o Options) (Client, error) {
 		}
 		return NewGomemcache(addrs, o.Home, o.Conns, o.Timeout), nil
 	}
-	return nil, fmt.Errorf("no such client; want one of %s", strings.Join(Names(), ", "))
+	return nil, Check(name)
 }

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -47,10 +48,7 @@ func ParseKeySize(s string) (SizeLaw, error) {
 // NewKeys names n keys prefix0, prefix1, ... padded on the right to the lengths of size,
 // which may be nil. A name is never cut: it must stay distinct.
 func NewKeys(n int, prefix string, size SizeLaw) (*Keys, error) {
-	if n < 1 || n > maxKeys {
-		return nil, fmt.Errorf("%d keys: want 1 to %d", n, maxKeys)
-	}
-	if err := checkPrefix(prefix); err != nil {
+	if err := errors.Join(checkKeys(n), checkPrefix(prefix)); err != nil {
 		return nil, err
 	}
 	k := &Keys{n: n, absent: absents, counters: counters}
@@ -69,6 +67,13 @@ func NewKeys(n int, prefix string, size SizeLaw) (*Keys, error) {
 	}
 	k.arena = arena.String()
 	return k, nil
+}
+
+func checkKeys(n int) error {
+	if n < 1 || n > maxKeys {
+		return fmt.Errorf("%d keys: want 1 to %d", n, maxKeys)
+	}
+	return nil
 }
 
 func checkPrefix(p string) error {

@@ -54,25 +54,8 @@ type Request struct {
 // New checks a configuration, naming everything that is wrong with it at once, and builds
 // the key space.
 func New(c Config) (*Workload, error) {
-	w := &Workload{seed: c.Seed, mix: c.Mix, mget: c.MGet, hitRatio: c.HitRatio, minSize: c.MinSize}
-	var errs []error
-	try := func(err error) { errs = append(errs, err) }
-	var err error
-	w.size, err = ParseSizeLaw(c.Size)
-	try(err)
-	keySize, err := ParseKeySize(c.KeySize)
-	try(err)
-	w.ttlLow, w.ttlHigh, err = parseTTL(c.TTL)
-	try(err)
-	w.law, err = ParseKeyLaw(c.Law, c.Keys)
-	try(err)
-	if c.MGet < 1 || c.MGet > min(100, max(c.Keys, 1)) {
-		try(fmt.Errorf("multi-get of %d keys: want 1 to %d", c.MGet, min(100, max(c.Keys, 1))))
-	}
-	if !(c.HitRatio >= 0 && c.HitRatio <= 1) {
-		try(fmt.Errorf("hit ratio %v: want 0 to 1", c.HitRatio))
-	}
-	if err := errors.Join(errs...); err != nil {
+	w, keySize, err := parse(c)
+	if err != nil {
 		return nil, err
 	}
 	if w.newestOf, _ = w.law.(*latest); w.newestOf != nil {
@@ -83,6 +66,28 @@ func New(c Config) (*Workload, error) {
 	}
 	w.drawSizes()
 	return w, nil
+}
+
+// Check tells what is wrong with a configuration without building anything.
+func (c Config) Check() error {
+	_, _, err := parse(c)
+	return errors.Join(err, checkPrefix(c.Prefix), checkKeys(c.Keys))
+}
+
+func parse(c Config) (w *Workload, keySize SizeLaw, err error) {
+	w = &Workload{seed: c.Seed, mix: c.Mix, mget: c.MGet, hitRatio: c.HitRatio, minSize: c.MinSize}
+	var errs [6]error
+	w.size, errs[0] = ParseSizeLaw(c.Size)
+	keySize, errs[1] = ParseKeySize(c.KeySize)
+	w.ttlLow, w.ttlHigh, errs[2] = parseTTL(c.TTL)
+	w.law, errs[3] = ParseKeyLaw(c.Law, c.Keys)
+	if most := min(100, max(c.Keys, 1)); c.MGet < 1 || c.MGet > most {
+		errs[4] = fmt.Errorf("multi-get of %d keys: want 1 to %d", c.MGet, most)
+	}
+	if !(c.HitRatio >= 0 && c.HitRatio <= 1) {
+		errs[5] = fmt.Errorf("hit ratio %v: want 0 to 1", c.HitRatio)
+	}
+	return w, keySize, errors.Join(errs[:]...)
 }
 
 // parseTTL reads seconds: "60" or "60-300". Above 30 days memcached takes the number as a
