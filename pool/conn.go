@@ -32,6 +32,7 @@ type conn struct {
 	wire    wire
 	dialect proto.Dialect
 	serves  bool         // serve's own: it took the writer role with the last batch
+	before  int32        // and as many requests were under way before that
 	sendFn  func() error // writeBatches, bound once: no closure for each request
 
 	inFlight atomic.Int32  // len of the queue; written under mu
@@ -209,7 +210,7 @@ func (c *conn) pop() *Request {
 // write is the writer's turn of a caller whose push returned pushedWrite.
 func (c *conn) write() {
 	if c.inFlight.Load() > 1 {
-		c.gather()
+		c.gather(0)
 	}
 	if err := c.writeBatches(); err != nil {
 		c.fail(err)
@@ -217,12 +218,12 @@ func (c *conn) write() {
 }
 
 // gather lets those who are about to send add their requests to the same system
-// call, as long as more of them come.
-func (c *conn) gather() {
+// call: as long as more of them come, or until enough are under way.
+func (c *conn) gather(enough int32) {
 	for range maxYields {
 		before := c.inFlight.Load()
 		runtime.Gosched()
-		if c.inFlight.Load() == before {
+		if n := c.inFlight.Load(); n == before || n >= enough {
 			return
 		}
 	}

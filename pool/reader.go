@@ -85,7 +85,7 @@ func (c *conn) serveOnce() bool {
 	n, err := c.wire.read(c.rbuf[c.rend:])
 	if err = c.took(n, err); err == nil && c.serves {
 		c.serves = false
-		c.gather()
+		c.gather(c.before)
 		err = c.writeBatches()
 	}
 	if err != nil {
@@ -205,6 +205,7 @@ func (c *conn) claim() {
 	if c.reader == readerServe && !c.writing {
 		// Those whom we wake now are likely to send again: we write for them.
 		c.writing, c.serves = true, true
+		c.before = c.inFlight.Load() + int32(len(c.batch))
 	}
 	c.mu.Unlock()
 	c.served.Add(uint64(len(c.batch)))
