@@ -13,6 +13,13 @@ type call struct {
 	pool.Request
 	exptime int32 // as the caller wants it; a stand-in gets no more than StandInTTL
 	count   int64 // operations since the budget was last told
+	item    *Item // made by alloc together with the value
+}
+
+func newEmptyCall() any {
+	k := new(call)
+	k.Alloc = k.alloc
+	return k
 }
 
 // newCall returns a call for the given operation.
@@ -29,7 +36,7 @@ func (c *Client) newCall(op proto.Op, key string) *call {
 // free takes a call back that has ended.
 func (c *Client) free(k *call) {
 	k.Reset()
-	k.exptime = 0
+	k.exptime, k.item = 0, nil
 	c.calls.Put(k)
 }
 

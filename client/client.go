@@ -54,7 +54,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{cfg: cfg, maxHints: maxHints}
-	c.calls.New = func() any { return new(call) }
+	c.calls.New = newEmptyCall
 	c.batches.New = func() any { return new(batch) }
 	c.budget.init()
 	c.events.start(cfg.Logger, cfg.OnEvent)

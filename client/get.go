@@ -36,7 +36,12 @@ func (c *Client) item(ctx context.Context, k *call) (*Item, error) {
 	if err := verdict(k.Reply.Status); err != nil {
 		return nil, err
 	}
-	return &Item{Key: k.Key, Value: k.Reply.Value, Flags: k.Reply.Flags, CasID: k.Reply.CAS}, nil
+	got := k.item
+	if got == nil {
+		got = new(Item)
+	}
+	got.Key, got.Value, got.Flags, got.CasID = k.Key, k.Reply.Value, k.Reply.Flags, k.Reply.CAS
+	return got, nil
 }
 
 // GetInto appends the value of key to dst and returns the result, without

@@ -100,9 +100,9 @@ func TestFaultConnectionLimit(t *testing.T) {
 	for _, rate := range []int{6, 1000} {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {
 			t.Parallel()
-			e := newEnv(t, 2, nil, "-c", "12")
+			e := newEnv(t, 2, nil, "-c", "40")
 			var others []net.Conn
-			disturb(t, e, rate, 6*time.Second, func() { others = hoard(t, e.servers[0].Addr, 20) }, func() {
+			disturb(t, e, rate, 6*time.Second, func() { others = hoard(t, e.servers[0].Addr, 60) }, func() {
 				for _, c := range others {
 					_ = c.Close()
 				}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -128,8 +129,29 @@ func (p *Process) Port() string {
 	return port
 }
 
-// Stop freezes the process: the kernel still accepts connections for it.
-func (p *Process) Stop() { p.signal(syscall.SIGSTOP) }
+// Stop freezes the process: the kernel still accepts connections for it. It
+// returns when every thread has come to rest.
+func (p *Process) Stop() {
+	p.t.Helper()
+	p.signal(syscall.SIGSTOP)
+	for end := time.Now().Add(5 * time.Second); !p.stopped(); time.Sleep(100 * time.Microsecond) {
+		if time.Now().After(end) {
+			p.t.Fatal("memcached does not stop")
+		}
+	}
+}
+
+func (p *Process) stopped() bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+	for _, thread := range threads {
+		b, err := os.ReadFile(thread)
+		_, state, _ := strings.Cut(string(b), ") ")
+		if err == nil && !strings.HasPrefix(state, "T") {
+			return false
+		}
+	}
+	return true
+}
 
 // Continue thaws it.
 func (p *Process) Continue() { p.signal(syscall.SIGCONT) }
