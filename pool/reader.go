@@ -242,6 +242,9 @@ func (o *outcome) deliver() {
 		r.err = o.reply.Err
 	case r.Op == proto.OpGetInto:
 		r.Reply.Value = append(r.Dst, o.reply.Value...)
+	case o.reply.Value != nil && r.Alloc != nil:
+		r.Reply.Value = r.Alloc(len(o.reply.Value))
+		copy(r.Reply.Value, o.reply.Value)
 	case o.reply.Value != nil:
 		r.Reply.Value = clone(o.reply.Value)
 	}

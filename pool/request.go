@@ -19,6 +19,10 @@ type Request struct {
 	Timeout time.Duration
 	// Dst is where OpGetInto appends the value.
 	Dst []byte
+	// Alloc, if not nil, returns the n bytes for the value of a get, where the
+	// caller wants them to lie with something else of his. It is called at most
+	// once, while the caller waits, by another goroutine.
+	Alloc func(n int) []byte
 
 	// Reply is the server's answer where Do or Wait returned nil or a
 	// *proto.ServerError. Reply.Value belongs to the caller.
@@ -44,9 +48,10 @@ type Hit struct {
 	CAS   uint64
 }
 
-// Reset makes r as new, but keeps its memory. Hits, Dst and the values are let go.
+// Reset makes r as new, but keeps its memory and Alloc. Hits, Dst and the
+// values are let go.
 func (r *Request) Reset() {
-	hits, done := r.Hits, r.done
+	hits, done, alloc := r.Hits, r.done, r.Alloc
 	clear(hits)
-	*r = Request{Hits: hits[:0], done: done}
+	*r = Request{Hits: hits[:0], done: done, Alloc: alloc}
 }
