@@ -75,10 +75,8 @@ func (e *Expect) Parse(b []byte, r *Reply) (n, index int, step Step, err error) 
 		return 0, 0, Done, malformed(e, b[:end])
 	}
 	line := b[:end-1]
-	if e.Dialect == Meta {
-		if handled, n, index, step, err := e.parseMeta(b, line, r); handled {
-			return n, index, step, err
-		}
+	if e.Dialect == Meta && e.Op < OpVersion { // the rest has no meta form
+		return e.parseMeta(b, line, r)
 	}
 	return e.parseClassic(b, line, r)
 }

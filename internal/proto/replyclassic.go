@@ -42,9 +42,6 @@ func (e *Expect) parseClassic(b, line []byte, r *Reply) (n, index int, step Step
 }
 
 func (e *Expect) classicStatus(line string) (Status, bool) {
-	if e.Dialect == Meta && e.Op != OpFlushAll {
-		return OK, false // "STORED" is no reply to ms
-	}
 	switch line {
 	case "STORED":
 		return OK, e.Op.Stores()

@@ -1,37 +1,38 @@
 package proto
 
-// parseMeta reads a meta reply. It leaves lines that are common to both dialects
-// (errors, and the replies to commands that have no meta form) to parseClassic.
-func (e *Expect) parseMeta(b, line []byte, r *Reply) (handled bool, n, index int, step Step, err error) {
-	if len(line) < 2 || len(line) > 2 && line[2] != ' ' {
-		return false, 0, 0, 0, nil
-	}
-	rest := line[2:]
+import "math"
+
+// parseMeta reads the reply to a request that has a meta form. Nothing else counts:
+// a classic line would carry no proof of whose reply it is.
+func (e *Expect) parseMeta(b, line []byte, r *Reply) (n, index int, step Step, err error) {
 	head := len(line) + 2
-	switch code := string(line[:2]); code {
-	case "VA":
-		n, index, step, err = e.metaValue(b, line, r)
-		return true, n, index, step, err
-	case "MN":
-		if e.Op != OpGetMulti && e.Op != OpPing {
-			break
+	if len(line) == 2 || len(line) > 2 && line[2] == ' ' {
+		switch code := string(line[:2]); code {
+		case "VA":
+			return e.metaValue(b, line, r)
+		case "MN":
+			if e.Op == OpGetMulti || e.Op == OpPing {
+				return head, 0, Done, nil
+			}
+		default:
+			status, known := e.metaStatus(code)
+			if !known {
+				break
+			}
+			r.Status = status
+			o, seen, ok := metaFlags(line[2:], r)
+			// Servers before 1.6.10 send EN and NF without flags. A value always
+			// carries its number, so a stream that is out of step cannot go on.
+			if !ok || seen && o != e.Opaque || !seen && len(line) > 2 {
+				return 0, 0, Done, malformed(e, line)
+			}
+			return head, 0, Done, nil
 		}
-		return true, head, 0, Done, nil
-	default:
-		status, known := e.metaStatus(code)
-		if !known {
-			break
-		}
-		r.Status = status
-		o, seen, ok := metaFlags(rest, r)
-		// Servers before 1.6.10 send EN and NF without flags. A value always
-		// carries its number, so a stream that is out of step cannot go on.
-		if !ok || seen && o != e.Opaque || !seen && len(rest) > 0 {
-			return true, 0, 0, Done, malformed(e, line)
-		}
-		return true, head, 0, Done, nil
 	}
-	return false, 0, 0, 0, nil
+	if e.parseError(line, r) {
+		return head, 0, Done, nil
+	}
+	return 0, 0, Done, malformed(e, line)
 }
 
 // metaStatus maps a two-letter code to a status, for the requests that may get it.
@@ -87,7 +88,7 @@ func metaFlags(rest []byte, r *Reply) (opaque uint32, seen, ok bool) {
 			seen = true
 			continue
 		case 'f', 'c':
-			if v, rest, ok = parseUint(rest); !ok {
+			if v, rest, ok = parseUint(rest); !ok || flag == 'f' && v > math.MaxUint32 {
 				return 0, false, false
 			}
 			if flag == 'c' {
