@@ -1,50 +1,52 @@
 package mctest
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+)
 
 // admin carries out the commands that are about the server and not about a key.
-func (c *conn) admin(w [][]byte) verdict {
-	switch string(w[0]) {
-	case "version":
-		c.count(cmdVersion)
+func (c *conn) admin(cmd command, w [][]byte) verdict {
+	switch cmd {
+	case cmdVersion:
 		return c.answer(false, "VERSION "+c.s.cfg.Version)
-	case "stats":
-		c.count(cmdStats)
+	case cmdStats:
 		return c.stats(w)
-	case "flush_all":
-		c.count(cmdFlushAll)
+	case cmdFlushAll:
 		return c.flushAll(w)
-	case "verbosity":
-		c.count(cmdVerbosity)
+	case cmdVerbosity:
 		return c.verbosity(w)
-	case "quit":
-		c.count(cmdQuit)
+	case cmdQuit:
 		return hangUp
-	case "config":
-		if n := c.s.cluster.Load(); n != nil && len(w) == 3 && string(w[1]) == "get" && string(w[2]) == "cluster" {
-			c.count(cmdOther)
+	}
+	panic("bug: command " + commandNames[cmd] + " is not carried out anywhere")
+}
+
+// unknown answers what is no command we count, with ERROR as a rule.
+func (c *conn) unknown(w [][]byte) verdict {
+	c.count(cmdOther)
+	switch {
+	case string(w[0]) == "config" && len(w) == 3 && string(w[1]) == "get" && string(w[2]) == "cluster":
+		if n := c.s.cluster.Load(); n != nil {
 			c.out = fmt.Appendf(c.out, "CONFIG cluster 0 %d\r\n%s\r\nEND\r\n", len(*n), *n)
 			return goOn
 		}
-	case "shutdown":
-		return c.other("ERROR: shutdown not enabled")
+	case string(w[0]) == "shutdown":
+		return c.answer(false, "ERROR: shutdown not enabled")
+	case isHTTP(w):
+		return hangUp
 	}
-	return c.unknown(w)
+	return c.answer(false, "ERROR")
 }
 
-// unknown answers ERROR. Like memcached it hangs up on something that looks like
-// HTTP, unless the method begins with a letter that commands begin with.
-func (c *conn) unknown(w [][]byte) verdict {
-	last := string(w[len(w)-1])
+// isHTTP recognises HTTP as memcached does: by the last word, unless the method
+// begins with a letter that commands begin with.
+func isHTTP(w [][]byte) bool {
 	switch w[0][0] {
 	case 'g', 's', 'a', 'c', 'i', 'd', 't':
-	default:
-		if len(last) >= 5 && last[:5] == "HTTP/" {
-			c.count(cmdOther)
-			return hangUp
-		}
+		return false
 	}
-	return c.other("ERROR")
+	return bytes.HasPrefix(w[len(w)-1], []byte("HTTP/"))
 }
 
 func (c *conn) flushAll(w [][]byte) verdict {

@@ -1,8 +1,5 @@
 package mctest
 
-// mayServe reports whether the connection has authenticated, if it must.
-func (c *conn) mayServe() bool { return c.authed }
-
 // authenticate takes the only request an unauthenticated connection may send: a
 // set of any key whose value is "user password" (protocol.txt, "Authentication").
 func (c *conn) authenticate(w [][]byte, value []byte) (used int, v verdict) {

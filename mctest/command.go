@@ -6,7 +6,8 @@ import "bytes"
 type verdict uint8
 
 const (
-	goOn   verdict = iota // answered; the next request may follow
+	goOn   verdict = iota // carried out; the next request may follow
+	partly                // no request, only bytes to be thrown away
 	more                  // the request is not complete yet
 	hangUp                // answer what is answered, then close
 )
@@ -50,9 +51,7 @@ func nextWord(line []byte) (word, rest []byte) {
 // While the request is incomplete it changes nothing and says more.
 func (c *conn) step(b []byte) (used int, v verdict) {
 	if c.swallow > 0 {
-		n := min(c.swallow, len(b))
-		c.swallow -= n
-		return n, goOn
+		return c.swallowSome(b)
 	}
 	end := bytes.IndexByte(b, '\n')
 	if end < 0 {
@@ -72,6 +71,26 @@ func (c *conn) step(b []byte) (used int, v verdict) {
 	return end + 1 + value, v
 }
 
+// refuse rejects a request whose value of length bytes is still to come: it is
+// thrown away as it comes, and then the client is told why.
+func (c *conn) refuse(length int, quiet bool, why string) verdict {
+	c.swallow = length + 2
+	c.refusal = why
+	if quiet {
+		c.refusal = ""
+	}
+	return partly
+}
+
+func (c *conn) swallowSome(b []byte) (used int, v verdict) {
+	n := min(c.swallow, len(b))
+	c.swallow -= n
+	if c.swallow > 0 {
+		return n, partly
+	}
+	return n, c.answer(c.refusal == "", c.refusal)
+}
+
 // unfinished judges a line whose newline has not come yet.
 func (c *conn) unfinished(b []byte) (int, verdict) {
 	if len(b) <= maxLine {
@@ -79,7 +98,7 @@ func (c *conn) unfinished(b []byte) (int, verdict) {
 	}
 	first, _ := nextWord(b)
 	name := string(first[:min(len(first), 5)])
-	if c.mayServe() && (name == "get" || name == "gets") && len(b) <= maxGetLine {
+	if c.authed && (name == "get" || name == "gets") && len(b) <= maxGetLine {
 		return 0, more
 	}
 	return 0, hangUp
@@ -89,42 +108,51 @@ func (c *conn) unfinished(b []byte) (int, verdict) {
 // storage commands take their part.
 func (c *conn) command(line, value []byte) (used int, v verdict) {
 	w := words(c.words[:0], line)
-	if !c.mayServe() {
+	if !c.authed {
 		return c.authenticate(w, value)
 	}
 	if len(w) == 0 || len(w[0]) < 2 {
 		return 0, c.other("ERROR")
 	}
-	if len(w[0]) == 2 && w[0][0] == 'm' && c.dialect.meta {
-		return c.meta(w, value)
+	cmd, known := c.s.commands[string(w[0])]
+	if !known {
+		return 0, c.unknown(w)
 	}
-	switch string(w[0]) {
-	case "get":
-		return 0, c.get(cmdGet, line, false)
-	case "bget":
-		return 0, c.get(cmdGet, line, false)
-	case "gets":
-		return 0, c.get(cmdGets, line, true)
-	case "gat", "gats":
-		if c.dialect.gat {
-			return 0, c.getAndTouch(w, line)
-		}
-	case "set", "add", "replace", "append", "prepend", "cas":
-		return c.storage(w, value)
-	case "touch":
-		if c.dialect.touch {
-			return 0, c.touch(w)
-		}
-	case "incr":
-		return 0, c.arithmetic(cmdIncr, w)
-	case "decr":
-		return 0, c.arithmetic(cmdDecr, w)
-	case "delete":
-		return 0, c.delete(w)
-	default:
-		return 0, c.admin(w)
+	switch cmd {
+	case cmdSet, cmdAdd, cmdReplace, cmdAppend, cmdPrepend, cmdCAS:
+		return c.storage(cmd, w, value)
+	case cmdMetaSet:
+		return c.metaSet(w, value)
 	}
-	return 0, c.other("ERROR")
+	c.count(cmd)
+	return 0, c.simple(cmd, w, line)
+}
+
+// simple carries out a command without a value; it is counted already.
+func (c *conn) simple(cmd command, w [][]byte, line []byte) verdict {
+	switch cmd {
+	case cmdGet, cmdGets:
+		return c.get(cmd, line)
+	case cmdGat, cmdGats:
+		return c.getAndTouch(cmd, w, line)
+	case cmdMetaGet:
+		return c.metaGet(w)
+	case cmdMetaDelete:
+		return c.metaDelete(w)
+	case cmdMetaArithmetic:
+		return c.metaArithmetic(w)
+	case cmdMetaNoop:
+		return c.answer(false, "MN")
+	case cmdMetaDebug:
+		return c.metaDebug(w)
+	case cmdTouch:
+		return c.touch(w)
+	case cmdIncr, cmdDecr:
+		return c.arithmetic(cmd, w)
+	case cmdDelete:
+		return c.delete(w)
+	}
+	return c.admin(cmd, w)
 }
 
 // other answers a request that is none of the counted commands.

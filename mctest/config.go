@@ -54,8 +54,8 @@ const (
 	maxItem        = 1 << 30
 )
 
-// fill returns cfg with its defaults in place, or all that is wrong with it.
-func (cfg Config) fill() (Config, error) {
+// withDefaults returns cfg with its defaults in place.
+func (cfg Config) withDefaults() Config {
 	if cfg.Addr == "" {
 		cfg.Addr = "127.0.0.1:0"
 	}
@@ -71,26 +71,31 @@ func (cfg Config) fill() (Config, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
+	return cfg
+}
+
+// check returns all that is wrong with cfg.
+func (cfg Config) check() error {
 	var errs []error
 	if cfg.MaxBytes < 0 {
-		errs = append(errs, fmt.Errorf("MaxBytes %d is negative", cfg.MaxBytes))
+		errs = append(errs, fmt.Errorf("negative MaxBytes %d", cfg.MaxBytes))
 	}
 	if cfg.MaxItemSize < 0 || cfg.MaxItemSize > maxItem {
-		errs = append(errs, fmt.Errorf("MaxItemSize %d is not in 0..%d", cfg.MaxItemSize, maxItem))
+		errs = append(errs, fmt.Errorf("field MaxItemSize %d is not in 0..%d", cfg.MaxItemSize, maxItem))
 	}
 	if cfg.MaxConns < 0 {
-		errs = append(errs, fmt.Errorf("MaxConns %d is negative", cfg.MaxConns))
+		errs = append(errs, fmt.Errorf("negative MaxConns %d", cfg.MaxConns))
 	}
 	if cfg.IdleTimeout < 0 {
-		errs = append(errs, fmt.Errorf("IdleTimeout %v is negative", cfg.IdleTimeout))
+		errs = append(errs, fmt.Errorf("negative IdleTimeout %v", cfg.IdleTimeout))
 	}
 	if _, err := parseVersion(cfg.Version); err != nil {
 		errs = append(errs, err)
 	}
 	if len(errs) > 0 {
-		return cfg, fmt.Errorf("mctest: %w", errors.Join(errs...))
+		return fmt.Errorf("mctest: %w", errors.Join(errs...))
 	}
-	return cfg, nil
+	return nil
 }
 
 // dialect says which commands the imitated version knows.
@@ -109,15 +114,17 @@ func parseVersion(s string) (int, error) {
 	number, _, _ := strings.Cut(s, "-")
 	parts := strings.Split(number, ".")
 	if len(parts) != 3 {
-		return 0, fmt.Errorf("Version %q is not of the form 1.6.18", s)
+		return 0, errVersion(s)
 	}
 	v := 0
 	for _, p := range parts {
 		n, err := strconv.ParseUint(p, 10, 16)
 		if err != nil || n > 999 {
-			return 0, fmt.Errorf("Version %q is not of the form 1.6.18", s)
+			return 0, errVersion(s)
 		}
 		v = v*1000 + int(n)
 	}
 	return v, nil
 }
+
+func errVersion(s string) error { return fmt.Errorf("version %q is not of the form 1.6.18", s) }

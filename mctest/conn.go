@@ -20,24 +20,25 @@ const (
 // conn is one connection and the goroutine that serves it: it reads what there
 // is, carries out all complete requests, and answers them with one write.
 type conn struct {
-	s       *Server
-	st      *store
-	dialect dialect
-	raw     net.Conn // what the fault switches close
-	nc      net.Conn // raw, or TLS over it
+	s   *Server
+	st  *store
+	raw net.Conn // what the fault switches close
+	nc  net.Conn // raw, or TLS over it
 
-	gone     chan struct{} // closed by abort
-	goneOnce sync.Once
-	idle     *time.Timer
-	pacer    *pacer // set once a reply has to wait; see pacer
-	direct   bool   // writes to nc do not wait for the peer to read
+	gone       chan struct{} // closed by abort
+	goneOnce   sync.Once
+	idle       *time.Timer
+	pacer      *pacer // set once a reply has to wait; see pacer
+	direct     bool   // writes to nc do not wait for the peer to read
+	turnedAway bool   // there are too many connections
 
 	in      []byte
 	r, w    int // in[r:w] is not carried out yet
 	fresh   bool
 	eof     bool
 	out     []byte
-	swallow int // bytes of a refused value still to be thrown away
+	swallow int    // bytes of a refused value still to be thrown away
+	refusal string // what to say then
 	authed  bool
 
 	now    int64 // server second of this batch
@@ -49,7 +50,7 @@ type conn struct {
 
 func newConn(s *Server, st *store, raw net.Conn, overTLS *tls.Config) *conn {
 	c := &conn{
-		s: s, st: st, dialect: s.dialect, raw: raw, nc: raw,
+		s: s, st: st, raw: raw, nc: raw,
 		gone:   make(chan struct{}),
 		in:     make([]byte, firstBuffer),
 		authed: len(s.cfg.Auth) == 0,
@@ -75,7 +76,7 @@ func (c *conn) run() {
 		switch {
 		case g.flow == held && c.eof && c.r == c.w:
 			return
-		case g.flow == stopped, g.flow == held && (c.eof || c.w-c.r >= heldLimit):
+		case g.flow == stopped, g.flow == held && !c.takesMore():
 			c.park(g)
 		case g.flow == flowing && c.fresh:
 			c.fresh = false
@@ -88,6 +89,13 @@ func (c *conn) run() {
 			c.fill()
 		}
 	}
+}
+
+// takesMore reports whether a hung server still takes in requests here. Over TLS
+// it does not: a Read that is under way there cannot be called off when the
+// server heals, and what is in the buffer already would wait behind it.
+func (c *conn) takesMore() bool {
+	return !c.eof && c.nc == c.raw && c.w-c.r < heldLimit
 }
 
 // end closes the connection after its last reply has left.
@@ -145,14 +153,13 @@ func (c *conn) makeRoom() {
 	}
 }
 
-// The fault switches wake a connection out of Read with a deadline in the past.
-// A kick is never lost: the switch first moves the gate and then sets the
-// deadline; we first take the deadline away and then look at the gate.
-
-func (c *conn) kick()   { _ = c.raw.SetReadDeadline(time.Unix(1, 0)) }
-func (c *conn) unkick() { _ = c.raw.SetReadDeadline(time.Time{}) }
-
+// kickIdle ends a connection that has been silent for too long. A server that
+// stands still throws nobody out.
 func (c *conn) kickIdle() {
+	if c.s.gate.Load().flow != flowing {
+		c.idle.Reset(c.s.cfg.IdleTimeout)
+		return
+	}
 	c.st.mu.Lock()
 	c.st.n.idleKicks++
 	c.st.mu.Unlock()
@@ -196,7 +203,7 @@ func (c *conn) serve() bool {
 		if v == more {
 			break
 		}
-		if f := c.s.faults.Load(); f != nil && !c.spoil(f, mark) {
+		if f := c.s.faults.Load(); f != nil && v != partly && !c.spoil(f, mark) {
 			return false
 		}
 		if v == hangUp {
@@ -268,31 +275,4 @@ func (c *conn) settle() {
 	c.st.mu.Unlock()
 	c.counts = [numCommands]uint64{}
 	c.read = 0
-}
-
-// gatedConn is what TLS reads from: it never sees a kick, and while the server
-// does not run it reads nothing, so that no handshake gets through either.
-type gatedConn struct {
-	net.Conn
-	c *conn
-}
-
-func (g *gatedConn) Read(b []byte) (int, error) {
-	for {
-		if now := g.c.s.gate.Load(); now.flow != flowing {
-			g.c.park(now)
-		}
-		if g.c.isGone() {
-			return 0, net.ErrClosed
-		}
-		if g.c.s.gate.Load().flow != flowing {
-			continue
-		}
-		n, err := g.Conn.Read(b)
-		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
-			g.c.unkick()
-			continue
-		}
-		return n, err
-	}
 }

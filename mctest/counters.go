@@ -40,6 +40,21 @@ var commandNames = [numCommands]string{
 	"version", "stats", "flush_all", "verbosity", "quit", "auth", "other",
 }
 
+// knownCommands maps the words that d knows to commands.
+func knownCommands(d dialect) map[string]command {
+	known := map[string]command{"bget": cmdGet} // an ancient name
+	for cmd := cmdGet; cmd <= cmdQuit; cmd++ {
+		switch {
+		case cmdMetaGet <= cmd && cmd <= cmdMetaDebug && !d.meta:
+		case (cmd == cmdGat || cmd == cmdGats) && !d.gat:
+		case cmd == cmdTouch && !d.touch:
+		default:
+			known[commandNames[cmd]] = cmd
+		}
+	}
+	return known
+}
+
 // counters are memcached's, and how often each command came.
 type counters struct {
 	commands [numCommands]uint64
@@ -113,7 +128,7 @@ type Stats struct {
 // Stats returns the counters. It works whatever fault is in force.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
-	st, pid, conns := s.st, s.pid, len(s.conns)
+	st, pid, conns := s.st, s.pid, s.served
 	s.mu.Unlock()
 	st.mu.Lock()
 	defer st.mu.Unlock()

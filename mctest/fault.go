@@ -2,44 +2,6 @@ package mctest
 
 import "time"
 
-// flow is whether connections work.
-type flow uint8
-
-const (
-	flowing flow = iota
-	held         // requests are read and kept, nothing is carried out
-	stopped      // nothing is read
-)
-
-// reach is what a dial finds.
-type reach uint8
-
-const (
-	accepting reach = iota
-	full            // the backlog is full: dials get no answer
-	refusing        // nobody listens
-)
-
-// gate is the state that connections and dials look at before they go on. It is
-// replaced as a whole; moved is closed when that has happened.
-type gate struct {
-	flow  flow
-	reach reach
-	moved chan struct{}
-}
-
-// move replaces the gate and wakes all connections; control is held.
-func (s *Server) move(f flow, r reach) {
-	old := s.gate.Load()
-	s.gate.Store(&gate{flow: f, reach: r, moved: make(chan struct{})})
-	close(old.moved)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
-		c.kick()
-	}
-}
-
 // Hang makes the server stop working while its process lives on, like SIGSTOP:
 // dials succeed, requests are taken in (1 MiB per connection), nothing is
 // answered. After Heal all requests taken in are carried out, also those whose

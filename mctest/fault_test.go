@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ringbeat/ringbeat/mctest"
@@ -170,4 +171,54 @@ func TestRefusingServerKeepsItsConnections(t *testing.T) {
 	if got := dialTalker(t, srv.Addr()).ask("get a\r\n"); got != "VALUE a 0 1\r\n1\r\nEND\r\n" {
 		t.Errorf("after Heal %q", got)
 	}
+}
+
+func dialOnce(addr string) (net.Conn, error) { return net.DialTimeout("tcp", addr, patience) }
+
+func TestHungServerInMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := mctest.Start(t, mctest.Config{NoListen: true})
+		k := pipeTalker(t, srv)
+		check(t, srv.Hang())
+		k.send("set a 0 0 5\r\nghost\r\n")
+		_ = k.nc.Close()
+		time.Sleep(time.Hour)
+		if _, ok := srv.Value("a"); ok {
+			t.Error("a hung server works")
+		}
+		check(t, srv.Heal())
+		synctest.Wait()
+		if v, _ := srv.Value("a"); v != "ghost" {
+			t.Errorf("after Heal a is %q", v)
+		}
+	})
+}
+
+func TestKilledWhileHungForgetsWhatItTookIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := mctest.Start(t, mctest.Config{NoListen: true})
+		k := pipeTalker(t, srv)
+		check(t, srv.Hang())
+		k.send("set a 0 0 1\r\n1\r\n")
+		check(t, srv.Kill())
+		check(t, srv.Heal())
+		synctest.Wait()
+		if v, ok := srv.Value("a"); ok {
+			t.Errorf("the request lived on: %q", v)
+		}
+	})
+}
+
+// A hung server must not become a memory leak of the test.
+func TestHungServerTakesInABoundedAmount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := mctest.Start(t, mctest.Config{NoListen: true})
+		k := pipeTalker(t, srv)
+		check(t, srv.Hang())
+		_ = k.nc.SetWriteDeadline(time.Now().Add(time.Second))
+		n, err := k.nc.Write([]byte(strings.Repeat("get a\r\n", 1<<20)))
+		if !errors.Is(err, os.ErrDeadlineExceeded) || n < 1<<20 || n > 2<<20 {
+			t.Errorf("took %d bytes, %v", n, err)
+		}
+	})
 }

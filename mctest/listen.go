@@ -19,7 +19,8 @@ type listener struct {
 
 	reach    reach
 	ln       socket        // nil while refusing
-	looping  chan struct{} // closed when the accept loop has ended; nil while there is none
+	stop     chan struct{} // closed to stop the accept loop; nil while there is none
+	stopped  chan struct{} // closed when it has ended
 	filler   net.Conn      // fills the backlog
 	reserved io.Closer     // keeps the port ours while nobody listens on it
 }
@@ -104,7 +105,7 @@ func (l *listener) open() error {
 
 // letIn accepts connections.
 func (l *listener) letIn() {
-	if l.looping != nil {
+	if l.stop != nil {
 		return
 	}
 	setBacklog(l.ln, normalBacklog)
@@ -115,14 +116,22 @@ func (l *listener) letIn() {
 		l.filler = nil
 	}
 	_ = l.ln.SetDeadline(time.Time{})
-	l.looping = make(chan struct{})
-	go acceptLoop(l.ln, skip, l.accepted, l.looping)
+	l.stop, l.stopped = make(chan struct{}), make(chan struct{})
+	go func(ln net.Listener, stop <-chan struct{}, stopped chan<- struct{}) {
+		defer close(stopped)
+		acceptLoop(ln, skip, l.accepted, stop)
+	}(l.ln, l.stop, l.stopped)
 }
 
-// acceptLoop hands on connections until the listener is stopped or closed. skip
-// is the address of our own filler, which is nobody's connection.
-func acceptLoop(ln net.Listener, skip net.Addr, accepted func(net.Conn), ended chan<- struct{}) {
-	defer close(ended)
+// outOfFilesPause is how long accepting waits when the process has no file
+// descriptor left; net/http begins with as much.
+const outOfFilesPause = 5 * time.Millisecond
+
+// acceptLoop hands on connections until it is stopped. skip is the address of our
+// own filler, which is nobody's connection.
+func acceptLoop(ln net.Listener, skip net.Addr, accepted func(net.Conn), stop <-chan struct{}) {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
 	for {
 		nc, err := ln.Accept()
 		switch {
@@ -131,22 +140,28 @@ func acceptLoop(ln net.Listener, skip net.Addr, accepted func(net.Conn), ended c
 			skip = nil
 		case err == nil:
 			accepted(nc)
-		case isOutOfFiles(err):
-			time.Sleep(5 * time.Millisecond) // net/http does the same
-		default:
+		case !isOutOfFiles(err):
 			return
+		default:
+			pause.Reset(outOfFilesPause)
+			select {
+			case <-pause.C:
+			case <-stop:
+				return
+			}
 		}
 	}
 }
 
 // halt ends the accept loop; connections that come now wait in the backlog.
 func (l *listener) halt() {
-	if l.looping == nil {
+	if l.stop == nil {
 		return
 	}
+	close(l.stop)
 	_ = l.ln.SetDeadline(time.Unix(1, 0))
-	<-l.looping
-	l.looping = nil
+	<-l.stopped
+	l.stop = nil
 }
 
 // fillTimeout bounds the dial that fills the backlog. It only takes that long if

@@ -1,32 +1,9 @@
 package mctest
 
-import (
-	"encoding/base64"
-	"fmt"
-)
+import "encoding/base64"
 
 // maxMetaWords is how many words a meta command may have.
 const maxMetaWords = 19
-
-// meta carries out mg, ms, md, ma, mn and me.
-func (c *conn) meta(w [][]byte, value []byte) (used int, v verdict) {
-	switch w[0][1] {
-	case 'g':
-		return 0, c.metaGet(w)
-	case 's':
-		return c.metaSet(w, value)
-	case 'd':
-		return 0, c.metaDelete(w)
-	case 'a':
-		return 0, c.metaArithmetic(w)
-	case 'n':
-		c.count(cmdMetaNoop)
-		return 0, c.answer(false, "MN")
-	case 'e':
-		return 0, c.metaDebug(w)
-	}
-	return 0, c.other("ERROR")
-}
 
 // tooLongMeta checks what all meta commands check first.
 func tooLongMeta(w [][]byte, tooMany string) string {
@@ -55,7 +32,6 @@ func (c *conn) metaFlags(f *metaFlags, key []byte, flags [][]byte) (failure stri
 }
 
 func (c *conn) metaGet(w [][]byte) verdict {
-	c.count(cmdMetaGet)
 	if bad := tooLongMeta(w, optionsAreTooLong); bad != "" {
 		return c.answer(false, bad)
 	}
@@ -199,155 +175,6 @@ func appendKey[K string | []byte](dst []byte, key K, binary bool) []byte {
 	return append(dst, " b"...)
 }
 
-func (c *conn) metaSet(w [][]byte, value []byte) (used int, v verdict) {
-	bad := tooLongMeta(w, optionsTooLong)
-	if bad == "" && len(w) == 2 {
-		bad = badFormat
-	}
-	var length int32
-	if bad == "" {
-		var ok bool
-		if length, ok = parseInt32(w[2]); !ok || !saneLength(length) {
-			bad = badFormat
-		}
-	}
-	if bad != "" {
-		c.count(cmdMetaSet)
-		return 0, c.answer(false, bad)
-	}
-	var f metaFlags
-	r, bad := c.metaStorage(w, &f)
-	if bad != "" {
-		c.count(cmdMetaSet)
-		c.swallow = int(length) + 2
-		return 0, c.answer(false, bad)
-	}
-	if itemSize(len(r.key), int(length), r.flags) > c.st.maxItem {
-		c.count(cmdMetaSet)
-		c.refuseLarge(r.key, length, true)
-		return 0, c.answer(false, tooLarge)
-	}
-	need := int(length) + 2
-	if len(value) < need {
-		return 0, more
-	}
-	c.count(cmdMetaSet)
-	return need, c.metaStore(&r, value[:need], w[3:], &f)
-}
-
-// metaStorage turns the words of an ms into a storage request.
-func (c *conn) metaStorage(w [][]byte, f *metaFlags) (r storage, failure string) {
-	if bad := c.metaFlags(f, w[1], w[3:]); bad != "" {
-		return r, bad
-	}
-	r = storage{
-		key: f.key, flags: f.clientFlags, deadline: f.ttl,
-		cas: f.cas, binary: f.binary,
-	}
-	switch f.mode {
-	case 0, 'S':
-		r.mode = modeSet
-	case 'E':
-		r.mode = modeAdd
-	case 'A':
-		r.mode = modeAppend
-	case 'P':
-		r.mode = modePrepend
-	case 'R':
-		r.mode = modeReplace
-	default:
-		return r, "CLIENT_ERROR invalid mode for ms M token"
-	}
-	if opaqueTooLong(w[3:]) {
-		return r, opaqueLong
-	}
-	if f.hasCAS && (r.mode == modeSet || r.mode == modeReplace) {
-		r.mode = modeCAS
-		r.invalidate = f.stale
-	}
-	return r, ""
-}
-
-// metaStore finishes an ms whose value, line end included, is here.
-func (c *conn) metaStore(r *storage, value []byte, flags [][]byte, f *metaFlags) verdict {
-	st := c.st
-	st.mu.Lock()
-	st.n.sets++
-	if !endsLine(value) {
-		st.mu.Unlock()
-		return c.answer(false, "CLIENT_ERROR bad data chunk")
-	}
-	r.value = value[:len(value)-2]
-	o, cas := st.put(r, c.now)
-	st.mu.Unlock()
-	if o == stored && f.quiet {
-		return goOn
-	}
-	c.out = append(c.out, metaReplies[o]...)
-	for _, t := range flags {
-		switch t[0] {
-		case 'O':
-			c.out = append(append(c.out, ' '), t...)
-		case 'k':
-			c.out = appendKey(c.out, r.key, r.binary)
-		case 'c':
-			c.appendFlag('c', cas)
-		}
-	}
-	c.out = append(c.out, '\r', '\n')
-	return goOn
-}
-
-var metaReplies = [...]string{stored: "HD", notStored: "NS", exists: "EX", notFound: "NF"}
-
-func (c *conn) metaDelete(w [][]byte) verdict {
-	c.count(cmdMetaDelete)
-	if bad := tooLongMeta(w, optionsTooLong); bad != "" {
-		return c.answer(false, bad)
-	}
-	flags := w[2:]
-	var f metaFlags
-	if bad := c.metaFlags(&f, w[1], flags); bad != "" {
-		return c.answer(false, invalidFlag)
-	}
-	if opaqueTooLong(flags) {
-		return c.answer(false, opaqueLong)
-	}
-	o := c.st.metaDelete(&f, c.now)
-	if o == stored && f.quiet {
-		return goOn
-	}
-	c.out = append(c.out, metaReplies[o]...)
-	c.echo(flags, &f)
-	c.out = append(c.out, '\r', '\n')
-	return goOn
-}
-
-// metaDelete deletes the item of f.key or, with the I flag, marks it stale.
-func (s *store) metaDelete(f *metaFlags, now int64) outcome {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	it := s.find(f.key, now)
-	switch {
-	case it == nil:
-		s.n.deleteMisses++
-		return notFound
-	case f.hasCAS && f.cas != it.cas:
-		s.n.deleteMisses++
-		return exists
-	case !f.stale:
-		s.n.deleteHits++
-		s.unlink(it)
-		return stored
-	}
-	if f.newTTL {
-		it.exptime = f.ttl
-	}
-	it.stale, it.won = true, false
-	it.cas = s.nextCAS()
-	return stored
-}
-
 // echo appends the flags that only repeat the request: O and k.
 func (c *conn) echo(flags [][]byte, f *metaFlags) {
 	for _, t := range flags {
@@ -358,38 +185,4 @@ func (c *conn) echo(flags [][]byte, f *metaFlags) {
 			c.out = appendKey(c.out, f.key, f.binary)
 		}
 	}
-}
-
-// metaDebug is me: what the server knows about an item, for people.
-func (c *conn) metaDebug(w [][]byte) verdict {
-	c.count(cmdMetaDebug)
-	if len(w) < 2 || len(w[1]) > maxKeyLen {
-		return c.answer(false, badFormat)
-	}
-	f := metaFlags{key: w[1]}
-	if len(w) > 2 && string(w[2]) == "b" && !f.decodeKey(c.key[:]) {
-		return c.answer(false, badFormat)
-	}
-	st := c.st
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	st.n.metaDebug++
-	it := st.find(f.key, c.now)
-	if it == nil {
-		return c.answer(false, "EN")
-	}
-	shown := it.key
-	if it.binary {
-		shown = base64.StdEncoding.EncodeToString([]byte(it.key))
-	}
-	exp, fetch := int64(-1), "no"
-	if it.exptime != 0 {
-		exp = c.now - it.exptime
-	}
-	if it.fetched {
-		fetch = "yes"
-	}
-	c.out = fmt.Appendf(c.out, "ME %s exp=%d la=%d cas=%d fetch=%s cls=%d size=%d\r\n",
-		shown, exp, c.now-it.accessed, it.cas, fetch, slabClass(it.size(), st.maxItem), it.size())
-	return goOn
 }

@@ -2,7 +2,6 @@ package mctest
 
 // metaArithmetic is ma.
 func (c *conn) metaArithmetic(w [][]byte) verdict {
-	c.count(cmdMetaArithmetic)
 	if bad := tooLongMeta(w, optionsTooLong); bad != "" {
 		return c.answer(false, bad)
 	}

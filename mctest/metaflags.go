@@ -39,7 +39,7 @@ func (f *metaFlags) parse(flags [][]byte, buf []byte, clk clock, now int64) (fai
 		if !known {
 			return "CLIENT_ERROR invalid flag"
 		}
-		if bad != "" {
+		if bad != "" && (o != 'F' || failure == "") { // F does not complain over others
 			failure = bad
 		}
 	}
@@ -49,12 +49,10 @@ func (f *metaFlags) parse(flags [][]byte, buf []byte, clk clock, now int64) (fai
 // parseOne reads flag o with its argument.
 func (f *metaFlags) parseOne(o byte, arg, buf []byte, clk clock, now int64) (bad string, known bool) {
 	ok := true
-	bad = badToken
 	switch o {
 	case 'O', 'P', 'L', 'k', 's', 't', 'c', 'f':
 	case 'b':
-		bad = "CLIENT_ERROR error decoding key"
-		ok = f.decodeKey(buf)
+		ok, bad = f.decodeKey(buf), "CLIENT_ERROR error decoding key"
 	case 'q':
 		f.quiet = true
 	case 'v':
@@ -65,33 +63,51 @@ func (f *metaFlags) parseOne(o byte, arg, buf []byte, clk clock, now int64) (bad
 		f.stale = true
 	case 'h', 'l':
 		f.late = true
-	case 'N':
-		f.late, f.vivify = true, true
-		f.vivifyTTL, ok = parseTTL(arg, clk, now)
-	case 'T':
-		f.late = true
-		f.ttl, f.newTTL = parseTTL(arg, clk, now)
-		ok = f.newTTL
-	case 'R':
-		f.late = true
-		f.recache, ok = parseTTL(arg, clk, now)
-	case 'F':
-		bad = badFormat
-		f.clientFlags, ok = parseUint32(arg)
-	case 'C':
-		f.cas, f.hasCAS = parseUint64(arg)
-		ok = f.hasCAS
+	case 'N', 'T', 'R':
+		ok, bad = f.parseTime(o, arg, clk, now), badToken
 	case 'M':
-		bad = "CLIENT_ERROR incorrect length for M token"
-		if ok = len(arg) == 1; ok {
+		if ok, bad = len(arg) == 1, "CLIENT_ERROR incorrect length for M token"; ok {
 			f.mode = arg[0]
 		}
+	default:
+		return f.parseNumber(o, arg)
+	}
+	if ok {
+		bad = ""
+	}
+	return bad, true
+}
+
+// parseTime reads the flags whose argument is an exptime.
+func (f *metaFlags) parseTime(o byte, arg []byte, clk clock, now int64) bool {
+	exptime, ok := parseInt32(arg)
+	if !ok {
+		return false
+	}
+	f.late = true
+	switch at := clk.deadline(exptime, now); o {
+	case 'N':
+		f.vivify, f.vivifyTTL = true, at
+	case 'T':
+		f.newTTL, f.ttl = true, at
+	case 'R':
+		f.recache = at
+	}
+	return true
+}
+
+// parseNumber reads the flags whose argument is another number.
+func (f *metaFlags) parseNumber(o byte, arg []byte) (bad string, known bool) {
+	v, ok := parseUint64(arg)
+	switch o {
+	case 'F':
+		f.clientFlags, bad = uint32(v), badFormat
+	case 'C':
+		f.cas, f.hasCAS, bad = v, true, badToken
 	case 'J':
-		bad = "CLIENT_ERROR invalid numeric initial value"
-		f.initial, ok = parseUint64(arg)
+		f.initial, bad = v, "CLIENT_ERROR invalid numeric initial value"
 	case 'D':
-		bad = "CLIENT_ERROR invalid numeric delta value"
-		f.delta, ok = parseUint64(arg)
+		f.delta, bad = v, "CLIENT_ERROR invalid numeric delta value"
 	default:
 		return "", false
 	}
@@ -158,11 +174,6 @@ func base64Value(ch byte) (bits uint32, ok bool) {
 		return 63, true
 	}
 	return 0, ch == '='
-}
-
-func parseTTL(arg []byte, clk clock, now int64) (int64, bool) {
-	exptime, ok := parseInt32(arg)
-	return clk.deadline(exptime, now), ok
 }
 
 // maxOpaque is the longest opaque, its O included.

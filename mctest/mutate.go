@@ -84,6 +84,7 @@ func (s *store) compareAndSwap(old *item, r *storage, now int64) (outcome, uint6
 		s.n.casHits++
 		s.overwrite(old, r, now)
 	case r.invalidate && r.cas != 0 && r.cas < old.cas:
+		s.n.casHits++
 		won := old.won
 		r.deadline = old.exptime
 		s.overwrite(old, r, now)

@@ -26,9 +26,12 @@ const (
 	stall          // nothing more until the faults are healed
 )
 
-// queueLimit bounds the bytes that wait in one connection's pacer; a connection
+// queueLimit bounds the memory that waits in one connection's pacer; a connection
 // beyond it reads no further requests.
 const queueLimit = 1 << 20
+
+// cost is what x takes of the queueLimit.
+func (x *parcel) cost() int { return len(x.bytes) + len(x.rest) + 128 }
 
 // pacer sends replies in order, each at its time, in a goroutine of its own, so
 // that a delay holds up no request behind it. A connection gets one with its
@@ -39,7 +42,7 @@ type pacer struct {
 
 	mu     sync.Mutex // guards the fields below
 	queue  []parcel
-	bytes  int
+	cost   int
 	busy   bool          // a parcel is being sent
 	closed bool          // no more will be pushed
 	broken bool          // the connection cannot be written to any more
@@ -72,9 +75,9 @@ func (p *pacer) push(x parcel) bool {
 			p.mu.Unlock()
 			return false
 		}
-		if p.bytes < queueLimit {
+		if p.cost < queueLimit {
 			p.queue = append(p.queue, x)
-			p.bytes += len(x.bytes)
+			p.cost += x.cost()
 			p.changed()
 			p.mu.Unlock()
 			return true
@@ -125,7 +128,7 @@ func (p *pacer) next() (parcel, bool) {
 			x := p.queue[0]
 			p.queue[0] = parcel{}
 			p.queue = p.queue[1:]
-			p.bytes -= len(x.bytes)
+			p.cost -= x.cost()
 			p.busy = true
 			p.changed()
 			p.mu.Unlock()
@@ -149,22 +152,12 @@ func (p *pacer) send(x parcel) bool {
 	if !x.due.IsZero() && !p.sleep(time.Until(x.due), x.healed) {
 		return false
 	}
-	for b := x.bytes; len(b) > 0; {
-		n := len(b)
-		if x.pieces != nil {
-			n = x.pieces(n)
-		}
-		if !p.c.write(b[:n]) {
-			return false
-		}
-		b = b[n:]
-		if len(b) > 0 && !p.sleep(x.gap, x.healed) {
-			return false
-		}
+	if !p.sendPieces(x) {
+		return false
 	}
 	switch x.last {
 	case closeIt:
-		_ = p.c.nc.Close()
+		_ = p.c.nc.Close() // the peer may have been faster
 		p.c.abort()
 		return false
 	case resetIt:
@@ -177,6 +170,23 @@ func (p *pacer) send(x parcel) bool {
 			return false
 		}
 		return p.c.write(x.rest)
+	}
+	return true
+}
+
+func (p *pacer) sendPieces(x parcel) bool {
+	for b := x.bytes; len(b) > 0; {
+		n := len(b)
+		if x.pieces != nil {
+			n = x.pieces(n)
+		}
+		if !p.c.write(b[:n]) {
+			return false
+		}
+		b = b[n:]
+		if len(b) > 0 && !p.sleep(x.gap, x.healed) {
+			return false
+		}
 	}
 	return true
 }

@@ -100,13 +100,13 @@ func dialTalker(t testing.TB, addr string) *talker {
 // closed stands in a reply for a connection that the server has closed.
 const closed = "<closed>"
 
-// ask sends requests and a no-op behind them, and returns all replies before the
-// no-op's.
+// ask sends requests and a marked one behind them, and returns all replies before
+// that one's.
 func (k *talker) ask(requests string) string {
 	k.t.Helper()
-	const end = "MN\r\n"
+	const end = "NF Oend\r\n"
 	_ = k.nc.SetDeadline(time.Now().Add(patience))
-	if _, err := k.nc.Write([]byte(requests + "mn\r\n")); err != nil {
+	if _, err := k.nc.Write([]byte(requests + "md - Oend\r\n")); err != nil {
 		return closed
 	}
 	var got []byte

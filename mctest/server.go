@@ -25,11 +25,11 @@ type TB interface {
 // Server is a memcached in this process. All methods may be called from any
 // goroutine; fault switches wait for each other.
 type Server struct {
-	cfg     Config
-	dialect dialect
-	gate    atomic.Pointer[gate]
-	faults  atomic.Pointer[faults] // nil: replies are left alone
-	cluster atomic.Pointer[string]
+	cfg      Config
+	commands map[string]command // those that the imitated version knows
+	gate     atomic.Pointer[gate]
+	faults   atomic.Pointer[faults] // nil: replies are left alone
+	cluster  atomic.Pointer[string]
 
 	// control makes the fault switches wait for each other. Unlike mu it is held
 	// while they talk to the kernel; no connection ever takes it.
@@ -37,11 +37,12 @@ type Server struct {
 	listener *listener // nil with NoListen
 	closed   bool
 
-	mu    sync.Mutex // guards the fields below
-	st    *store     // memory of this incarnation
-	pid   int
-	down  bool // killed or closed: no connection may begin
-	conns map[*conn]struct{}
+	mu     sync.Mutex // guards the fields below
+	st     *store     // memory of this incarnation
+	pid    int
+	down   bool // killed or closed: no connection may begin
+	conns  map[*conn]struct{}
+	served int // conns without those that are turned away
 
 	running sync.WaitGroup // the connections
 }
@@ -64,20 +65,21 @@ func Start(t TB, cfg ...Config) *Server {
 
 // New starts a server; Close stops it.
 func New(cfg Config) (*Server, error) {
-	cfg, err := cfg.fill()
-	if err != nil {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, dialect: dialectOf(cfg.Version), conns: make(map[*conn]struct{})}
+	s := &Server{cfg: cfg, commands: knownCommands(dialectOf(cfg.Version)), conns: make(map[*conn]struct{})}
 	s.gate.Store(&gate{moved: make(chan struct{})})
 	s.incarnate()
 	if cfg.NoListen {
 		return s, nil
 	}
-	s.listener, err = listen(cfg.Addr, s.accepted)
+	l, err := listen(cfg.Addr, s.accepted)
 	if err != nil {
 		return nil, err
 	}
+	s.listener = l
 	return s, nil
 }
 
@@ -138,56 +140,71 @@ func (s *Server) Dial(ctx context.Context, network, _ string) (net.Conn, error) 
 // accepted takes a connection from the listener.
 func (s *Server) accepted(nc net.Conn) { s.begin(nc, s.cfg.TLS) }
 
-// begin serves nc, unless it must not.
+// begin serves nc in a goroutine, unless it must not.
 func (s *Server) begin(nc net.Conn, overTLS *tls.Config) {
-	c, full := s.admit(nc, overTLS)
-	switch {
-	case c == nil && full:
-		_, _ = nc.Write([]byte("ERROR Too many open connections\r\n"))
-		_ = nc.Close()
-		return
-	case c == nil:
+	c := s.admit(nc, overTLS)
+	if c == nil {
 		_ = nc.Close()
 		return
 	}
 	go func() {
 		defer s.leave(c)
 		defer c.end()
-		if f := s.faults.Load(); f != nil && f.strikes(faultResetDial) {
+		switch f := s.faults.Load(); {
+		case c.turnedAway:
+			_, _ = c.nc.Write([]byte("ERROR Too many open connections\r\n"))
+		case f != nil && f.strikes(faultResetDial):
 			c.reset()
-			return
+		default:
+			c.run()
 		}
-		c.run()
 	}()
 }
 
-// admit registers a connection; nil means there is no room, or no server.
-func (s *Server) admit(nc net.Conn, overTLS *tls.Config) (c *conn, full bool) {
+// admit registers a connection; nil means there is no server.
+func (s *Server) admit(nc net.Conn, overTLS *tls.Config) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.down {
-		return nil, false
+		return nil
 	}
-	if m := s.cfg.MaxConns; m > 0 && len(s.conns) >= m {
-		s.st.mu.Lock()
-		s.st.n.rejectedConns++
-		s.st.mu.Unlock()
-		return nil, true
-	}
-	c = newConn(s, s.st, nc, overTLS)
+	c := newConn(s, s.st, nc, overTLS)
+	c.turnedAway = s.cfg.MaxConns > 0 && s.served >= s.cfg.MaxConns
 	s.conns[c] = struct{}{}
 	s.running.Add(1)
 	s.st.mu.Lock()
-	s.st.n.totalConns++
-	s.st.mu.Unlock()
-	return c, false
+	defer s.st.mu.Unlock()
+	if c.turnedAway {
+		s.st.n.rejectedConns++
+	} else {
+		s.served++
+		s.st.n.totalConns++
+	}
+	return c
 }
 
 func (s *Server) leave(c *conn) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	delete(s.conns, c)
-	s.mu.Unlock()
+	if !c.turnedAway {
+		s.served--
+	}
 	s.running.Done()
+}
+
+// Value returns what the server holds under key, without traffic and without
+// leaving a trace in the counters or the LRU.
+func (s *Server) Value(key string) (value string, ok bool) {
+	st := s.store()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	it := st.items[key]
+	now := st.clock.now()
+	if it == nil || st.flushed(it, now) || it.expired(now) {
+		return "", false
+	}
+	return string(it.value), true
 }
 
 // FlushAll empties the server at once, without a trace.

@@ -120,21 +120,12 @@ func (f *faults) parcel(reply []byte) parcel {
 	if len(reply) == 0 {
 		return x
 	}
-	x.bytes = append([]byte(nil), reply...)
-	if f.strikes(faultGarbage) {
-		f.random.bytes(x.bytes)
-	}
-	if f.strikes(faultRepeat) {
-		x.bytes = append(x.bytes, x.bytes...)
-	}
-	if f.strikes(faultSwallow) {
-		x.bytes = nil
-	}
+	x.bytes = f.garble(reply)
 	switch half := len(x.bytes) / 2; {
 	case f.strikes(faultCloseMid):
 		x.bytes, x.last = x.bytes[:half], closeIt
 	case f.strikes(faultStallMid):
-		x.rest, x.bytes, x.last = x.bytes[half:], x.bytes[:half], stall
+		x.bytes, x.rest, x.last = x.bytes[:half], x.bytes[half:], stall
 	}
 	switch {
 	case f.dripping:
@@ -143,4 +134,19 @@ func (f *faults) parcel(reply []byte) parcel {
 		x.pieces, x.gap = f.random.upTo, splitGap
 	}
 	return x
+}
+
+// garble returns a copy of reply, or something worse.
+func (f *faults) garble(reply []byte) []byte {
+	b := append([]byte(nil), reply...)
+	if f.strikes(faultGarbage) {
+		f.random.bytes(b)
+	}
+	if f.strikes(faultRepeat) {
+		b = append(b, b...)
+	}
+	if f.strikes(faultSwallow) {
+		return nil
+	}
+	return b
 }

@@ -1,9 +1,6 @@
 package mctest
 
-import (
-	"sync"
-	"time"
-)
+import "sync"
 
 // item is one stored value with what memcached keeps beside it. Times are in
 // server seconds, see clock.
@@ -36,45 +33,9 @@ func itemSize(keyLen, valueLen int, flags uint32) int {
 	return n
 }
 
+func (it *item) expired(now int64) bool { return it.exptime != 0 && it.exptime <= now }
+
 func (it *item) size() int { return itemSize(len(it.key), len(it.value), it.flags) }
-
-// clock turns the time of day into server seconds, in which memcached thinks:
-// whole seconds since shortly before its start.
-type clock struct {
-	read    func() time.Time
-	started time.Time
-}
-
-// bootSecond is the server second in which a server starts. memcached starts its
-// count so late that a time of 1 is always in the past.
-const bootSecond = 62
-
-// thirtyDays is the longest relative exptime (protocol.txt, "Expiration times").
-const thirtyDays = 60 * 60 * 24 * 30
-
-func (c clock) now() int64 {
-	return bootSecond + int64(c.read().Sub(c.started)/time.Second)
-}
-
-// origin is the Unix time of server second 0.
-func (c clock) origin() int64 { return c.started.Unix() - bootSecond }
-
-// deadline turns an exptime off the wire into a server second; 0 is never.
-func (c clock) deadline(exptime int32, now int64) int64 {
-	e := int64(exptime)
-	switch {
-	case e == 0:
-		return 0
-	case e < 0:
-		return 1
-	case e <= thirtyDays:
-		return now + e
-	case e <= c.origin():
-		return 1
-	default:
-		return e - c.origin()
-	}
-}
 
 // store is the memory of one incarnation of a server.
 type store struct {
@@ -117,7 +78,7 @@ func (s *store) find(key []byte, now int64) *item {
 		return nil
 	case s.flushed(it, now):
 		s.n.getFlushed++
-	case it.exptime != 0 && it.exptime <= now:
+	case it.expired(now):
 		s.n.getExpired++
 	default:
 		return it
@@ -177,7 +138,7 @@ func (s *store) unlink(it *item) {
 func (s *store) evict(keep *item, now int64) {
 	for s.bytes > s.maxBytes && s.lru.newer != keep {
 		old := s.lru.newer
-		if s.flushed(old, now) || old.exptime != 0 && old.exptime <= now {
+		if s.flushed(old, now) || old.expired(now) {
 			s.n.reclaimed++
 		} else {
 			s.n.evictions++
