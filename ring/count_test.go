@@ -89,3 +89,18 @@ func TestSmallShareMayMeanNoPoint(t *testing.T) {
 		t.Errorf("walk met %d servers", walked)
 	}
 }
+
+// TestOneHeavyServerChangesTheRule: spymemcached has a locator for weights,
+// libmemcached turns its flag for weights on by itself.
+func TestOneHeavyServerChangesTheRule(t *testing.T) {
+	light, heavy := fleet(25, 1), fleet(25, 1)
+	heavy[7].Weight = 2
+	if a, b := mustNew(t, Spymemcached, light...), mustNew(t, SpymemcachedWeighted, light...); len(a.Points()) != 25*160 || len(b.Points()) != 25*156 {
+		t.Errorf("equal weights: %d and %d points", len(a.Points()), len(b.Points()))
+	}
+	same(t, mustNew(t, Spymemcached, heavy...), mustNew(t, SpymemcachedWeighted, heavy...))
+	same(t, mustNew(t, LibmemcachedConsistent, heavy...), mustNew(t, Libmemcached, heavy...))
+	if n := len(mustNew(t, LibmemcachedConsistent, light...).Points()); n != 2500 {
+		t.Errorf("libmemcached-consistent: %d points", n)
+	}
+}

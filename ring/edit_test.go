@@ -155,6 +155,28 @@ func TestAddThenRemoveIsWhereItBegan(t *testing.T) {
 	}
 }
 
+// TestRingsOfOneParentAreIndependent: both children append to the same list.
+func TestRingsOfOneParentAreIndependent(t *testing.T) {
+	parent := mustNew(t, Ketama, fleet(5, 1)...)
+	for range 4 { // until the list has room to spare
+		grown, err := parent.Add(Server{Addr: keyNumber("more", len(parent.Servers()))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		parent = grown
+		first, err := parent.Add(Server{Addr: "first"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parent.Add(Server{Addr: "second"}); err != nil {
+			t.Fatal(err)
+		}
+		if list := first.Servers(); list[len(list)-1].Addr != "first:11211" {
+			t.Fatalf("a later ring wrote %v into an earlier one", list[len(list)-1])
+		}
+	}
+}
+
 func TestReplacedAddressMovesNoKey(t *testing.T) {
 	for _, l := range Layouts() {
 		list := fleet(6, 3)

@@ -32,9 +32,9 @@ func bucketShift(n int) uint8 {
 	return uint8(64 - max(1, bits.Len(uint(max(n, 1)-1))))
 }
 
-// reindex sets the index of n points that are those of old with some changed
-// ones added (step 1) or taken out (step -1). Where the buckets stay the same,
-// only their starts move, by the number of changed points before them.
+// reindex sets the index of points, which are those of old with the changed ones
+// added (step 1) or taken out (step -1). As long as the buckets stay the same,
+// only their starts move, each by the number of changed points before it.
 func (r *Ring) reindex(old *Ring, points, changed []point, step int32) {
 	r.shift = bucketShift(len(points))
 	if r.shift != old.shift {

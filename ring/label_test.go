@@ -11,6 +11,7 @@ func TestNamesAsOtherClientsSpellThem(t *testing.T) {
 		{"cache-a", "cache-a", "cache-a", "/cache-a", "cache-a"},
 		{"cache-a:x1", "cache-a:x1", "cache-a:x1", "/cache-a:x1", "cache-a:x1"},
 		{"fd00::1", "fd00::1", "fd00::1", "/fd00::1", "fd00::1"},
+		{"fd00::11211", "fd00::11211", "fd00::11211", "/fd00::11211", "fd00::11211"},
 		{"[fd00::1", "[fd00::1", "[fd00::1", "/[fd00::1", "[fd00::1"},
 		{"a/10.0.0.1:11211", "a/10.0.0.1", "a/10.0.0.1", "a/10.0.0.1:11211", "a/10.0.0.1:11211"},
 		{"unix:/run/mc.sock", "/run/mc.sock:0", "/run/mc.sock:", "unix:/run/mc.sock", "/run/mc.sock"},

@@ -60,6 +60,8 @@ type scheme struct {
 	points func(dst []uint64, name string, n int) []uint64
 	// heavy replaces the two rules above as soon as one weight is above 1.
 	heavy *scheme
+	// digest is the hash that Go refuses to compute in FIPS 140-only mode.
+	digest string
 }
 
 // scheme returns the parts of a layout.
@@ -75,7 +77,7 @@ func (l Layout) scheme() (scheme, error) {
 	case LibmemcachedConsistent:
 		heavy := md5Ring(libmemcachedName, shareFloat32, tieFirst)
 		return scheme{
-			key: keyJenkins, tie: tieFirst, perLabel: 1,
+			key: keyJenkins, tie: tieFirst, perLabel: 1, digest: heavy.digest,
 			labels: perServer(100), points: labelled(libmemcachedName, "-", pointJenkins), heavy: &heavy,
 		}, nil
 	case Libketama:
@@ -94,7 +96,7 @@ func (l Layout) scheme() (scheme, error) {
 		return md5Ring(xmemcachedName, perWeight(40), tieModulo), nil
 	case Dalli:
 		return scheme{
-			key: keyCRC32, flip: highHalf, tie: tieLast, perLabel: 1,
+			key: keyCRC32, flip: highHalf, tie: tieLast, perLabel: 1, digest: "SHA-1",
 			labels: shareDalli, points: labelled(withoutBrackets, ":", pointSHA1),
 		}, nil
 	case Nginx:
@@ -125,7 +127,7 @@ func (l Layout) scheme() (scheme, error) {
 // md5Ring is the shape that most descendants of libketama share.
 func md5Ring(prefix func(string) string, labels func([]Server) []int, tie tieRule) scheme {
 	return scheme{
-		key: keyMD5, tie: tie, perLabel: 4,
+		key: keyMD5, tie: tie, perLabel: 4, digest: "MD5",
 		labels: labels, points: labelled(prefix, "-", pointsMD5),
 	}
 }
@@ -144,6 +146,15 @@ func unknownLayout(l Layout) error {
 		known = append(known, string(name))
 	}
 	return fmt.Errorf("%w: %.60q is none of %s", ErrUnknownLayout, string(l), strings.Join(known, ", "))
+}
+
+// checkDigest refuses, with an error and not with the panic that would follow,
+// layouts whose hash the process may not compute.
+func (sc *scheme) checkDigest(enforced bool) error {
+	if enforced && sc.digest != "" {
+		return fmt.Errorf("%w here: %s is not available in FIPS 140-only mode", ErrUnknownLayout, sc.digest)
+	}
+	return nil
 }
 
 // forWeights returns the scheme whose labels and points rules apply to servers.

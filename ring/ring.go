@@ -13,6 +13,7 @@
 package ring
 
 import (
+	"crypto/fips140"
 	"errors"
 	"sync"
 )
@@ -49,14 +50,16 @@ type Point struct {
 func New(l Layout, servers ...Server) (*Ring, error) {
 	sc, layoutErr := l.scheme()
 	list, listErr := normalize(servers)
-	if err := errors.Join(layoutErr, listErr); err != nil {
+	fipsErr := sc.checkDigest(fips140.Enforced())
+	if err := errors.Join(layoutErr, fipsErr, listErr); err != nil {
 		return nil, err
 	}
 	return build(sc, list)
 }
 
-// Pick returns the server that key belongs to. It reports false only when
-// Without has taken every server out. It does not allocate.
+// Pick returns the server that key belongs to. It reports false when Without
+// has taken out every server that has keys. It does not allocate, as long as
+// the key is no longer than the 250 bytes that memcached takes.
 func (r *Ring) Pick(key string) (Server, bool) {
 	i := r.Index(key)
 	if i < 0 {

@@ -74,6 +74,14 @@ func TestSharesAddUpAndMatchPicks(t *testing.T) {
 	}
 }
 
+func TestOneLonelyPointHasTheWholeShare(t *testing.T) {
+	r := mustNew(t, Dalli, Server{Addr: "a", Weight: 13}, Server{Addr: "b", Weight: 4096})
+	r = r.Without("b:11211")
+	if n := len(r.Points()); n != 1 || r.Share("a:11211") != 1 || mustPick(t, r, "key") != "a:11211" {
+		t.Errorf("%d points, share %v", n, r.Share("a:11211"))
+	}
+}
+
 func TestShareMayBeAskedConcurrently(t *testing.T) {
 	r := mustNew(t, Ketama, fleet(50, 1)...)
 	want := mustNew(t, Ketama, fleet(50, 1)...).Share("10.0.0.1:11211")

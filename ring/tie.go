@@ -15,7 +15,7 @@ const (
 	tieName   tieRule = iota // the lowest name first
 	tieFirst                 // the first in the list first
 	tieLast                  // the last in the list first
-	tieModulo                // by name, then turned so that the one at hash modulo count is first
+	tieModulo                // by xmemcached's name, then turned so that the one at hash modulo count is first
 )
 
 // settle brings runs of equal hashes among sorted points into the rule's order.
@@ -44,6 +44,8 @@ func (sc *scheme) settleRun(run []point, servers []Server) []point {
 			return cmp.Compare(a.owner, b.owner)
 		case tieLast:
 			return cmp.Compare(b.owner, a.owner)
+		case tieModulo:
+			return cmp.Compare(xmemcachedName(servers[a.owner].Name), xmemcachedName(servers[b.owner].Name))
 		}
 		return cmp.Compare(servers[a.owner].Name, servers[b.owner].Name)
 	})

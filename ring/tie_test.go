@@ -115,6 +115,17 @@ func TestTieRules(t *testing.T) {
 	}
 }
 
+// TestMixedNamesTieAsJavaSortsThem: a bare address begins with a slash there,
+// which sorts before every digit and letter.
+func TestMixedNamesTieAsJavaSortsThem(t *testing.T) {
+	servers := []Server{{Name: "0/10.0.0.2:11211"}, {Name: "10.0.0.1:11211"}}
+	sc := scheme{tie: tieModulo}
+	run := sc.settle([]point{newPoint(2<<32, 0), newPoint(2<<32, 1)}, servers)
+	if run[0].owner != 1 {
+		t.Error("0/... comes before /10...")
+	}
+}
+
 func keyNumber(prefix string, i int) string {
 	return fmt.Sprintf("%s%d", prefix, i)
 }

@@ -69,7 +69,7 @@ func TestViewsAddUpAndReturn(t *testing.T) {
 			t.Errorf("%s: a view without anybody out is a new ring", l)
 		}
 		view := r.Without(a)
-		if view.Without(a) != view || len(view.Servers()) != 8 {
+		if view.Without(a) != view || len(view.Servers()) != 8 || view.live != 8 {
 			t.Errorf("%s: taking out twice: %v", l, view.Servers())
 		}
 		all := r.Without("10.0.0.1:11211", "10.0.0.2:11211", "10.0.0.3:11211", a, "10.0.0.5:11211",
