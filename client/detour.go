@@ -23,6 +23,7 @@ type detour struct {
 	tried    trail
 	at       *server // of the last attempt, home before it
 	err      error   // of the last attempt
+	alone    bool    // nobody stands in
 }
 
 // leastAttempt is the time below which a further attempt is not worth its while.
@@ -133,7 +134,11 @@ func (d *detour) elsewhere() error {
 			break
 		}
 		s := d.next()
-		if s == nil || d.err != nil && !d.spend() {
+		if s == nil {
+			d.alone = d.tried.n == 1
+			break
+		}
+		if d.err != nil && !d.spend() {
 			break
 		}
 		if s.doubtful() {
@@ -176,7 +181,7 @@ func (d *detour) spend() bool {
 // is all there is and time is left, it is asked once more.
 func (d *detour) lastResort() error {
 	left := time.Until(d.deadline)
-	alone := d.tried.n == 1 && d.snap.modeOf(d.home).open()
+	alone := d.alone && d.snap.modeOf(d.home).open()
 	switch {
 	case d.err == nil && alone && d.k.miss():
 		// A hint says that what is there is not to be read, and nobody else has
