@@ -19,8 +19,10 @@ import (
 	"testing"
 )
 
+const ourVectors = "../testdata/ring"
+
 // goldenDir lets other vectors of the same format be run against the layouts.
-var goldenDir = flag.String("golden", "../testdata/ring", "directory of the golden vectors")
+var goldenDir = flag.String("golden", ourVectors, "directory of the golden vectors")
 
 // record is what a real program did with one list of servers.
 type record struct {
@@ -135,7 +137,7 @@ func TestGoldenVectors(t *testing.T) {
 		})
 	}
 	for name := range goldenSchemes {
-		if met[name] == 0 {
+		if met[name] == 0 && *goldenDir == ourVectors {
 			t.Errorf("no record of %s", name)
 		}
 	}

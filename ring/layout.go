@@ -100,10 +100,9 @@ func (l Layout) scheme() (scheme, error) {
 			labels: shareDalli, points: labelled(withoutBrackets, ":", pointSHA1),
 		}, nil
 	case Nginx:
-		return scheme{
-			key: keyCRC32, tie: tieFirst, unique: true, perLabel: 1,
-			labels: perWeight(160), points: chainCRC32,
-		}, nil
+		// nginx itself drops all but the first of equal points; that is the same
+		// placement as long as every server is up.
+		return scheme{key: keyCRC32, tie: tieFirst, perLabel: 1, labels: perWeight(160), points: chainCRC32}, nil
 	case NodeMemcached:
 		return md5Ring(libmemcachedName, shareFloat64, tieFirst), nil
 	case NodeHashring:
