@@ -75,8 +75,7 @@ func (l *loop) probe(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	// Who began late was hardly in time while waiting: a dial that ran into
-	// its deadline leaves no socket to look for the reply in.
+	// Who began late was hardly in time while waiting.
 	a.late = max(a.late, woken)
 	l.snap.Lag = a.late
 	l.note(next, &a)

@@ -27,8 +27,9 @@ var (
 // its own. Its methods belong to the monitor's goroutine, but for cut and stop.
 type prober struct {
 	cfg      *Config
-	kept     net.Conn  // nil, or idle and in step
-	deadline time.Time // of the step under way
+	kept     net.Conn      // nil, or idle and in step
+	deadline time.Time     // of the step under way
+	lag      time.Duration // of this process during the dial
 	buf      []byte
 	have     int // bytes of the reply in buf
 
@@ -50,6 +51,7 @@ type answer struct {
 // probe sends the probe that is planned and waits for the verdict.
 func (p *prober) probe(ctx context.Context, next plan) answer {
 	a := answer{event: event{began: time.Now()}}
+	p.lag = 0
 	conn, old := p.kept, net.Conn(nil)
 	p.kept = nil
 	if next.fresh && conn != nil {
@@ -67,7 +69,7 @@ func (p *prober) probe(ctx context.Context, next plan) answer {
 	if a.err == nil {
 		a.err = p.ask(conn, next, &a)
 	}
-	a.late = max(0, time.Since(p.deadline))
+	a.late = max(0, p.lag, time.Since(p.deadline))
 	a.kind, a.replied = classify(next, conn != nil, &a), errors.Is(a.err, errReplied)
 	p.keep(conn, old, &a)
 	return a
@@ -94,7 +96,9 @@ func (p *prober) dial(ctx context.Context, timeout time.Duration) (net.Conn, err
 	p.deadline = time.Now().Add(timeout)
 	ctx, cancel := context.WithDeadline(ctx, p.deadline)
 	defer cancel()
+	w := startWitness(p.cfg.LagLimit)
 	conn, err := p.cfg.Dial(ctx)
+	p.lag = w.stop()
 	if err != nil || p.cfg.Username == "" {
 		return conn, err
 	}
