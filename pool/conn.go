@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ringbeat/ringbeat/internal/proto"
 )
@@ -61,7 +62,8 @@ type conn struct {
 	rested  bool   // idle for a tick, and serve knows
 	shrink  bool   // the reader should give its grown buffer back
 
-	grace int // the watchdog's own: ticks for which it has blamed ourselves
+	hurry int64 // the writer's own: until then it does not yield
+	grace int   // the watchdog's own: ticks for which it has blamed ourselves
 
 	// The reader's own.
 	rbuf  []byte
@@ -101,6 +103,7 @@ const (
 	loneReplies   = 4 // how many lone replies make serve give up the reader role
 	maxYields     = 4
 	maxWriteBuf   = 16 << 20
+	hurryTime     = 100 * time.Millisecond
 )
 
 func newConn(g *group, w wire, id uint64, d proto.Dialect) *conn {
@@ -218,14 +221,24 @@ func (c *conn) write() {
 }
 
 // gather lets those who are about to send add their requests to the same system
-// call: as long as more of them come, or until enough are under way.
+// call: as long as more of them come, or until enough are under way. Where others
+// keep the processors for long, a yield costs more than it can win, and gather does
+// not yield for a while.
 func (c *conn) gather(enough int32) {
+	clock := &c.g.p.now
+	start := clock.Load()
+	if start < c.hurry {
+		return
+	}
 	for range maxYields {
 		before := c.inFlight.Load()
 		runtime.Gosched()
 		if n := c.inFlight.Load(); n == before || n >= enough {
-			return
+			break
 		}
+	}
+	if now := clock.Load(); now-start > int64(2*tick) {
+		c.hurry = now + int64(hurryTime)
 	}
 }
 

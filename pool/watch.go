@@ -177,13 +177,15 @@ func (r *Request) over(now int64) error {
 // A request is not overdue while we are the ones who are late: after a late tick,
 // or when the socket holds bytes that our reader has not come to read, the reader
 // gets time first. That grace is bounded, for a server that keeps sending bytes
-// without ever completing a reply.
+// without ever completing a reply; what ends after it still does not speak against
+// the server.
 func (c *conn) look(now int64, late bool, f *findings) (quiet bool) {
 	over, gone := c.anyOver(now)
+	ours := over && (late || c.wire.unread())
 	switch {
-	case !over:
+	case !ours:
 		c.grace = 0
-	case c.grace < maxGrace && (late || c.wire.unread()):
+	case c.grace < maxGrace:
 		c.grace++
 		over = false
 	}
@@ -197,17 +199,21 @@ func (c *conn) look(now int64, late bool, f *findings) (quiet bool) {
 	}
 	c.seen = c.pushed
 	if over || gone {
-		c.lookSlots(now, over, f)
+		c.lookSlots(now, over, ours, f)
 	}
 	return false
 }
 
 // lookSlots ends the requests that are over and condemns a connection whose head
 // is overdue. The caller holds mu.
-func (c *conn) lookSlots(now int64, over bool, f *findings) {
+func (c *conn) lookSlots(now int64, over, ours bool, f *findings) {
 	timeouts := 0
 	for s := c.head; s != nil; s = s.next {
-		if s.req != nil && c.lookSlot(s, now, over, f) {
+		if s.req == nil || !c.lookSlot(s, now, over, f) {
+			continue
+		}
+		// What nobody has come to write yet, the server cannot have answered.
+		if !ours && s.seq < c.taken {
 			timeouts++
 		}
 	}
@@ -248,8 +254,8 @@ func (c *conn) anyOver(now int64) (over, gone bool) {
 	return over, gone
 }
 
-// lookSlot ends the request in s if its time is over, and reports whether that was
-// the server's fault.
+// lookSlot ends the request in s if its time is over, and reports whether it was
+// its own time rather than its caller's.
 func (c *conn) lookSlot(s *slot, now int64, over bool, f *findings) bool {
 	r := s.req
 	err := r.over(now)
