@@ -42,7 +42,7 @@ func (c *failoverCmd) Run(a *app) error {
 		c.Duration = length(c.At + c.For + span(4*time.Second))
 	}
 	cfg := bench.Config{
-		Command: "failover", Clients: c.Client, Verify: true, FillMiss: c.Fill,
+		Command: "failover", Clients: c.Client, Verify: true, FillMiss: true,
 		NoLoad: c.NoLoad, Warmup: time.Duration(c.Warmup), Interval: 200 * time.Millisecond,
 		View: a.view(c.Quiet, c.NoColor),
 	}
@@ -96,17 +96,8 @@ func (c *failoverCmd) conduct(a *app, cfg bench.Config, spec fault.Spec) error {
 	cfg.Fault = &bench.FaultPlan{
 		Kind: spec.String(), Victim: c.Victim, At: time.Duration(c.At), For: time.Duration(c.For), Breaker: breaker,
 	}
-	closeHDR, err := c.openHDR(&cfg)
-	if err != nil {
-		return err
-	}
 	defer func() { breaker.Heal() }() // also on a panic: nothing may stay broken
-	r, err := bench.Run(a.ctx, cfg)
-	if err = errors.Join(err, closeHDR()); err != nil {
-		return err
-	}
-	err = a.emit(&c.reportFlags, r, func(w io.Writer, st report.Style) { r.WriteFailover(w, st) })
-	return errors.Join(err, verdict(&c.reportFlags, r))
+	return a.conduct(cfg, &c.reportFlags, func(r *report.Report, w io.Writer, st report.Style) { r.WriteFailover(w, st) })
 }
 
 func (c *failoverCmd) breaker(f *bench.Fleet, e *bench.Embedded, spec fault.Spec) (fault.Breaker, error) {

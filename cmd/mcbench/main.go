@@ -56,6 +56,11 @@ type cli struct {
 	Failover failoverCmd `cmd:"" help:"Break a server under load and show what each client makes of it."`
 	Compare  compareCmd  `cmd:"" help:"Compare two clients in alternating slices."`
 	Ring     ringCmd     `cmd:"" help:"Show how a ring spreads keys, and what a change moves."`
+	Find     findCmd     `cmd:"" help:"Find the highest rate at which a latency goal holds."`
+	Diff     diffCmd     `cmd:"" help:"Compare two saved reports."`
+	Replay   replayCmd   `cmd:"" help:"Replay a cache trace."`
+	Serve    serveCmd    `cmd:"" help:"Run embedded servers for tests by hand."`
+	Fault    faultCmd    `cmd:"" help:"Break or heal a server of mcbench serve."`
 	Doctor   doctorCmd   `cmd:"" help:"Tell in three seconds what can be measured on this machine."`
 }
 

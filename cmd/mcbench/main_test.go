@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/inspect"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/report"
 	"github.com/ringbeat/ringbeat/mctest"
 )
@@ -57,7 +60,7 @@ func mcbenchIn(ctx context.Context, env map[string]string, args ...string) outco
 
 // quick are flags of a run that is over soon.
 func quick(args ...string) []string {
-	return append([]string{"run", "--keys", "1000", "--warmup", "0s", "-r", "1k", "-d", "500ms"}, args...)
+	return append([]string{"run", "--keys", "1000", "--warmup", "0s", "-r", "1k", "-d", "500ms", "--timeout", "5s"}, args...)
 }
 
 func (o outcome) want(t *testing.T, code int, texts ...string) {
@@ -75,6 +78,7 @@ func (o outcome) want(t *testing.T, code int, texts ...string) {
 
 // Every wrong flag says what would be right, and the exit code is 2.
 func TestMistakesSayWhatWouldBeRight(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		args []string
 		want string
@@ -91,7 +95,7 @@ func TestMistakesSayWhatWouldBeRight(t *testing.T) {
 		{[]string{"run", "--mix", "put=1"}, "one of get set add delete"},
 		{[]string{"run", "--mix", "get=1", "--ratio", "1:9"}, "exclude each other"},
 		{[]string{"run", "--preset", "myspace"}, "twitter52"},
-		{[]string{"run", "--arrival", "bursty"}, "poisson or uniform"},
+		{[]string{"run", "--arrival", "bursty"}, "uniform or poisson"},
 		{[]string{"run", "-P", "101"}, "no percentile"},
 		{[]string{"run", "--threshold", "p99<1"}, "needs a unit, such as p99<1ms"},
 		{[]string{"run", "--threshold", "latency<1ms"}, "such as p99<1ms"},
@@ -128,6 +132,7 @@ func TestHelpHasExamples(t *testing.T) {
 }
 
 func TestRunOnEmbeddedServers(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	o := mcbench(t, quick("--verify", "--mix", "get=70,set=10,add=5,delete=3,incr=3,touch=3,mget=3,cas=3", "--fill",
 		"--csv", dir+"/r.csv", "--hdr", dir+"/r.hlog", "--html", dir+"/r.html")...)
@@ -184,6 +189,7 @@ func TestJSONReadsBackWhole(t *testing.T) {
 
 // The fields of the JSON are promised in docs/mcbench.md.
 func TestEveryJSONFieldIsDocumented(t *testing.T) {
+	t.Parallel()
 	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "mcbench.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -239,6 +245,7 @@ func deadAddress(t *testing.T) string {
 }
 
 func TestNoServerIsNoResult(t *testing.T) {
+	t.Parallel()
 	o := mcbench(t, quick("-s", deadAddress(t)+","+deadAddress(t))...)
 	o.want(t, exitFailed, "no server answered", "connection refused")
 	if o.stdout != "" {
@@ -247,6 +254,7 @@ func TestNoServerIsNoResult(t *testing.T) {
 }
 
 func TestAnotherProtocolIsNamed(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -268,6 +276,7 @@ func TestAnotherProtocolIsNamed(t *testing.T) {
 // Half of the servers are gone from the start: the run goes on, says so first, and does
 // not pass for a clean one.
 func TestHalfTheServersDownAtTheStart(t *testing.T) {
+	t.Parallel()
 	live, dead := mctest.Start(t), deadAddress(t)
 	servers := "a@" + live.Addr() + ",b@" + dead
 	o := mcbench(t, quick("-s", servers, "--client", "gomemcache")...)
@@ -280,6 +289,7 @@ func TestHalfTheServersDownAtTheStart(t *testing.T) {
 
 // The server is gone before the run is over: the summary counts what failed.
 func TestServerDeadAtTheEnd(t *testing.T) {
+	t.Parallel()
 	s := mctest.Start(t)
 	timer := time.AfterFunc(700*time.Millisecond, func() { s.Kill() })
 	defer timer.Stop()
@@ -289,6 +299,7 @@ func TestServerDeadAtTheEnd(t *testing.T) {
 
 // Everything fails from the first measured request on: that is exit code 1.
 func TestTotalFailureIsNoSuccess(t *testing.T) {
+	t.Parallel()
 	s := mctest.Start(t)
 	s.Swallow(1)
 	o := mcbench(t, "run", "-s", s.Addr(), "--keys", "100", "--no-load", "--warmup", "0s", "-r", "100", "-d", "500ms", "--timeout", "50ms")
@@ -298,6 +309,7 @@ func TestTotalFailureIsNoSuccess(t *testing.T) {
 }
 
 func TestInterruptedRunStillReports(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	o := mcbenchIn(ctx, nil, "run", "--keys", "100", "--warmup", "0s", "-r", "1k", "-d", "60s")
@@ -306,6 +318,7 @@ func TestInterruptedRunStillReports(t *testing.T) {
 
 // Somebody else uses the server: the counters differ, and --strict says so.
 func TestForeignTrafficIsNoticed(t *testing.T) {
+	t.Parallel()
 	s := mctest.Start(t)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
@@ -332,6 +345,7 @@ func TestForeignTrafficIsNoticed(t *testing.T) {
 }
 
 func TestThresholdDecidesTheExitCode(t *testing.T) {
+	t.Parallel()
 	mcbench(t, quick("--threshold", "p99<10s", "--threshold", "rate>100")...).want(t, 0, "pass")
 	mcbench(t, quick("--threshold", "p50<1ns")...).want(t, exitThreshold, "FAIL", "threshold failed: p50<1ns")
 }
@@ -348,6 +362,7 @@ func TestTheEnvironmentIsNeverLoadedUnasked(t *testing.T) {
 // A black hole under load: ringbeat ejects the server and no request fails, gomemcache
 // pays until the heal.
 func TestFailoverShowsTheOutage(t *testing.T) {
+	t.Parallel()
 	o := mcbench(t, "failover", "--keys", "2000", "--warmup", "100ms", "-r", "500", "--at", "500ms", "--for", "1500ms", "-d", "3500ms", "--json", "-")
 	r, err := report.ReadJSON(strings.NewReader(o.stdout))
 	if err != nil {
@@ -397,11 +412,147 @@ func TestRingReadsATrace(t *testing.T) {
 }
 
 func TestDoctorGivesAVerdict(t *testing.T) {
+	t.Parallel()
 	mcbench(t, "doctor").want(t, 0, "own cost", "wake-up lateness", "loopback", "trust")
 }
 
 func TestCompareGivesRatios(t *testing.T) {
+	t.Parallel()
 	o := mcbench(t, "compare", "--keys", "500", "--warmup", "0s", "-r", "max", "-c", "4", "-d", "600ms", "--slice", "50ms")
 	o.want(t, 0, "6 slices of 0.05 s each", "throughput", "95 % interval", "CPU")
 	mcbench(t, "compare", "-d", "200ms").want(t, exitFailed, "-d must be at least")
+}
+
+func TestDiffRefusesDifferentSettings(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, rate := range map[string]string{"a": "1k", "b": "1k", "c": "2k"} {
+		mcbench(t, quick("-q", "-r", rate, "--json", filepath.Join(dir, name))...).want(t, 0)
+	}
+	path := func(name string) string { return filepath.Join(dir, name) }
+	mcbench(t, "diff", path("a"), path("b")).want(t, 0, "p99 ms, from due", "completed /s", "ratio")
+	mcbench(t, "diff", path("a"), path("c")).want(t, exitUsage, "rate: 1000 and 2000")
+	mcbench(t, "diff", "--force", path("a"), path("c")).want(t, 0, "settings differ", "ratio")
+	if err := os.WriteFile(path("x"), []byte(`{"version":99}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mcbench(t, "diff", path("a"), path("x")).want(t, exitFailed, "schema version 99")
+}
+
+func TestReplayFollowsTheTrace(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "trace.csv")
+	trace := "0,nz:u:one,10,0,1,get,0\n" + // a miss, filled with the size that the set tells
+		"0,nz:u:two,10,50,1,set,60\n0,k,with,commas,12,30,2,set,0\n" +
+		"1,nz:u:two,10,50,1,get,0\n1,nz:u:one,10,70,1,gets,0\n1,nz:u:two,10,0,1,delete,0\n" +
+		"1,count,5,3,1,set,0\n1,count,5,3,1,incr,0\n"
+	if err := os.WriteFile(path, []byte(trace), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, speed := range []string{"4x", "max"} {
+		o := mcbench(t, "replay", path, "--speed", speed, "-c", "1", "--timeout", "5s")
+		o.want(t, 0, "8 requests", "0 failed", "equal to ours", "delete", "incr", "fill")
+	}
+	mcbench(t, "replay", path, "--speed", "0x").want(t, exitUsage, "want 10x or max")
+	if err := os.WriteFile(path, []byte("0,key,3\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mcbench(t, "replay", path).want(t, exitFailed, "line 1", "want 7")
+}
+
+func TestServeObeysFaults(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	port := freePorts(t, 3)
+	at := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", port+i) }
+	faultPort := fmt.Sprint(port + 2)
+	served := make(chan outcome, 1)
+	go func() {
+		served <- mcbenchIn(ctx, nil, "serve", "--n", "2", "--port", fmt.Sprint(port), "--fault-port", faultPort)
+	}()
+	eventually(t, func() bool { _, err := inspect.Version(at(1), time.Second); return err == nil })
+	mcbench(t, "fault", "kill", "1", "--fault-port", faultPort).want(t, 0, "server 1: kill")
+	if _, err := inspect.Version(at(1), time.Second); err == nil {
+		t.Error("the killed server answers")
+	}
+	if _, err := inspect.Version(at(0), time.Second); err != nil {
+		t.Errorf("the other server: %v", err)
+	}
+	mcbench(t, "fault", "heal", "1", "--fault-port", faultPort).want(t, 0)
+	if _, err := inspect.Version(at(1), time.Second); err != nil {
+		t.Errorf("after the heal: %v", err)
+	}
+	mcbench(t, "fault", "kill", "7", "--fault-port", faultPort).want(t, exitFailed, "count from 0 to 1")
+	mcbench(t, "fault", "explode", "0", "--fault-port", faultPort).want(t, exitUsage, "kill, hang")
+	cancel()
+	(<-served).want(t, 0, at(0), at(1))
+	mcbench(t, "fault", "kill", "1", "--fault-port", faultPort).want(t, exitFailed, "is mcbench serve running?")
+}
+
+// freePorts returns the first of n neighbouring ports that nobody uses.
+func freePorts(t *testing.T, n int) int {
+	t.Helper()
+	for range 100 {
+		first := 23000 + rand.IntN(9000)
+		free := true
+		for i := range n {
+			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+i))
+			if free = free && err == nil; err == nil {
+				l.Close()
+			}
+		}
+		if free {
+			return first
+		}
+	}
+	t.Fatal("no free ports")
+	return 0
+}
+
+func eventually(t *testing.T, holds func() bool) {
+	t.Helper()
+	for range 500 {
+		if holds() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("did not come true in 5 s")
+}
+
+func TestFindNamesTheKnee(t *testing.T) {
+	t.Parallel()
+	o := mcbench(t, "find", "--slo", "p99<10s", "--keys", "500", "--from", "200", "--to", "300", "--step", "300ms", "--timeout", "5s", "--json", "-")
+	o.want(t, 0, "holds up to --to 300/s")
+	var result struct {
+		Knee  float64 `json:"knee"`
+		Steps []step  `json:"steps"`
+	}
+	if err := json.Unmarshal([]byte(o.stdout), &result); err != nil || result.Knee != 300 || len(result.Steps) != 2 {
+		t.Errorf("%v %+v\n%s", err, result, o.stdout)
+	}
+	mcbench(t, "find").want(t, exitUsage, "--slo")
+}
+
+// The search must end near the knee, wherever that is.
+func TestSearchClosesInOnTheKnee(t *testing.T) {
+	for _, knee := range []float64{3, 990, 1000, 7777, 123_456, 999_999} {
+		s := &search{rate: 1000, precision: 1.05, most: 1e6}
+		steps := 1
+		for s.next(s.rate <= knee) {
+			if steps++; steps > 60 {
+				t.Fatalf("knee %v: no end", knee)
+			}
+		}
+		if s.good > knee || s.bad <= knee || s.bad > 1.06*s.good {
+			t.Errorf("knee %v: found %v .. %v in %d steps", knee, s.good, s.bad, steps)
+		}
+	}
+	s := &search{rate: 1000, precision: 1.05, most: 5000}
+	for s.next(true) {
+	}
+	if s.good != 5000 {
+		t.Errorf("an endless server: %v, want --to", s.good)
+	}
 }

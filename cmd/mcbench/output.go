@@ -84,6 +84,20 @@ func (a *app) save(path string, write func(io.Writer) error) error {
 	return nil
 }
 
+// conduct runs a configuration, prints and saves the report and decides the exit code.
+func (a *app) conduct(cfg bench.Config, f *reportFlags, summary func(*report.Report, io.Writer, report.Style)) error {
+	closeHDR, err := f.openHDR(&cfg)
+	if err != nil {
+		return err
+	}
+	r, err := bench.Run(a.ctx, cfg)
+	if err = errors.Join(err, closeHDR()); err != nil {
+		return err
+	}
+	err = a.emit(f, r, func(w io.Writer, st report.Style) { summary(r, w, st) })
+	return errors.Join(err, verdict(f, r))
+}
+
 // verdict turns a report into the exit code.
 func verdict(f *reportFlags, r *report.Report) error {
 	switch {

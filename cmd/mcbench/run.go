@@ -59,14 +59,5 @@ func (c *runCmd) Run(a *app) error {
 		defer embedded.Close()
 	}
 	cfg.Fleet = fleet
-	closeHDR, err := c.openHDR(&cfg)
-	if err != nil {
-		return err
-	}
-	r, err := bench.Run(a.ctx, cfg)
-	if err = errors.Join(err, closeHDR()); err != nil {
-		return err
-	}
-	err = a.emit(&c.reportFlags, r, func(w io.Writer, st report.Style) { r.WriteText(w, st) })
-	return errors.Join(err, verdict(&c.reportFlags, r))
+	return a.conduct(cfg, &c.reportFlags, func(r *report.Report, w io.Writer, st report.Style) { r.WriteText(w, st) })
 }

@@ -56,7 +56,7 @@ func Compare(ctx context.Context, cfg Config, length time.Duration) (*Comparison
 		}
 		b.lanes = append(b.lanes, l)
 	}
-	b.conf.Workload = b.lanes[0].session.Workload.Describe()
+	b.conf.Workload = b.lanes[0].describe()
 	if err := b.prepare(ctx); err != nil {
 		return nil, err
 	}

@@ -60,7 +60,7 @@ func compareFake(t *testing.T, seed uint64, a, b time.Duration) map[string]Ratio
 			t.Fatal(err)
 		}
 		cfg := &Config{
-			Fleet: fleet, Clients: []string{"a", "b"}, Workers: 4, Timeout: time.Second, View: noView{},
+			Fleet: fleet, Clients: []string{"a", "b"}, Workers: 2, Timeout: time.Second, View: noView{},
 			Workload: workload.Config{Seed: seed, Keys: 10, Law: "uniform", Mix: workload.Mix{1}, Size: "10", MGet: 1, TTL: "0", HitRatio: 1},
 		}
 		run := &bench{cfg: *cfg, conf: describe(cfg)}
@@ -70,7 +70,7 @@ func compareFake(t *testing.T, seed uint64, a, b time.Duration) map[string]Ratio
 				t.Fatal(err)
 			}
 			client := &sleepy{mean: mean, start: time.Now(), rng: rand.New(rand.NewPCG(seed, uint64(i)))}
-			run.lanes = append(run.lanes, &lane{cfg: &run.cfg, session: &load.Session{Workload: w, Client: client}})
+			run.lanes = append(run.lanes, &lane{cfg: &run.cfg, doer: &load.Session{Workload: w, Client: client, Values: workload.NewValues(1)}})
 		}
 		c := &Comparison{Loop: "closed"}
 		figures, err := c.slices(t.Context(), run, 5, 500*time.Millisecond)

@@ -7,6 +7,7 @@ import (
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/fault"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/pace"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/report"
+	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/trace"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/workload"
 )
 
@@ -27,10 +28,12 @@ type Config struct {
 	Rate        float64 // requests per second; 0 is a closed loop
 	Arrival     pace.Arrival
 	Duration    time.Duration
-	Requests    int                  // instead of Duration, if above 0
-	MaxInFlight int                  // of an open loop
-	Workers     int                  // of a closed loop
-	Plan        func() pace.Schedule // due times instead of Rate and Arrival, for traces
+	Requests    int // instead of Duration, if above 0
+	MaxInFlight int // of an open loop
+	Workers     int // of a closed loop
+
+	Trace *trace.Trace    // requests of a trace instead of Workload, or nil
+	Due   []time.Duration // when they are due, instead of Rate and Arrival; nil: closed loop
 
 	NoLoad bool
 	Warmup time.Duration
@@ -45,6 +48,9 @@ type Config struct {
 	View View
 	HDR  io.Writer // interval histograms go here as they come; may be nil
 }
+
+// open tells whether due times are fixed beforehand.
+func (c *Config) open() bool { return c.Rate > 0 || c.Due != nil }
 
 // FaultPlan breaks one server for a while.
 type FaultPlan struct {

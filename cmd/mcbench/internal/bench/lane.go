@@ -2,6 +2,8 @@ package bench
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/pace"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/report"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/target"
+	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/trace"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/workload"
 )
 
@@ -18,7 +21,9 @@ import (
 type lane struct {
 	name    string
 	cfg     *Config
-	session *load.Session
+	client  target.Client
+	session *load.Session // nil when a trace is replayed
+	doer    load.Doer
 	rec     *measure.Recorder
 	watch   *watch // nil without a fault
 	outcome load.Outcome
@@ -32,43 +37,63 @@ type lane struct {
 }
 
 func newLane(cfg *Config, name string, run uint64) (*lane, error) {
+	l := &lane{name: name, cfg: cfg, states: make([]string, len(cfg.Fleet.Servers))}
+	for i := range l.states {
+		l.states[i] = "up"
+	}
+	client, err := target.New(name, target.Options{
+		Servers: cfg.Fleet.Servers, Home: cfg.Fleet.Home, Layout: cfg.Fleet.Layout,
+		Conns: cfg.Conns, Pool: cfg.Pool, Timeout: cfg.Timeout, OnEvent: l.onEvent,
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.client, l.rec = client, l.newRecorder()
+	if err := l.setUp(run); err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	return l, nil
+}
+
+// setUp chooses what makes the requests.
+func (l *lane) setUp(run uint64) error {
+	cfg := l.cfg
+	if cfg.Trace != nil {
+		l.doer = trace.NewReplay(cfg.Trace, l.client, cfg.Fleet.Home)
+		return nil
+	}
 	wc := cfg.Workload
 	if len(cfg.Clients) > 1 && cfg.Verify {
-		wc.Prefix += name + "-" // side by side, nobody reads another client's values
+		wc.Prefix += l.name + "-" // side by side, nobody reads another client's values
 	}
 	if cfg.Verify {
 		wc.MinSize = 24
 	}
 	w, err := workload.New(wc)
 	if err != nil {
-		return nil, err
-	}
-	l := &lane{name: name, cfg: cfg, states: make([]string, len(cfg.Fleet.Servers))}
-	for i := range l.states {
-		l.states[i] = "up"
-	}
-	client, err := target.New(name, target.Options{
-		Servers: cfg.Fleet.Servers, Home: cfg.Fleet.Home,
-		Layout: cfg.Fleet.Layout, Conns: cfg.Conns, Pool: cfg.Pool, Timeout: cfg.Timeout, OnEvent: l.onEvent,
-	})
-	if err != nil {
-		return nil, err
+		return err
 	}
 	l.session = &load.Session{
-		Workload: w, Values: workload.NewValues(run), Client: client,
+		Workload: w, Values: workload.NewValues(run), Client: l.client,
 		Homes: homes(cfg.Fleet, w.Keys), FillMiss: cfg.FillMiss,
 	}
-	if err := l.split(); err != nil {
-		return nil, err
-	}
+	l.doer = l.session
 	if cfg.Verify {
 		l.session.Ledger = workload.NewLedger(w.Keys.Len())
 	}
 	if cfg.Fault != nil {
 		l.watch = newWatch(l.session, cfg.Fault.Victim)
+		l.doer = l.watch
 	}
-	l.rec = l.newRecorder()
-	return l, nil
+	return l.split()
+}
+
+// describe returns the workload in one line.
+func (l *lane) describe() string {
+	if t := l.cfg.Trace; t != nil {
+		return fmt.Sprintf("trace of %d requests for %d keys", len(t.Records), len(t.Keys))
+	}
+	return l.session.Workload.Describe()
 }
 
 // split gives the victim the share of the requests that the other servers' fixed rate leaves.
@@ -122,19 +147,12 @@ func (l *lane) begin(start time.Time) {
 	l.start, l.events, l.series, l.sent = start, nil, nil, 0
 }
 
-func (l *lane) doer() load.Doer {
-	if l.watch != nil {
-		return l.watch
-	}
-	return l.session
-}
-
 // offer runs the load for a duration (or the configured number of requests, if count).
 func (l *lane) offer(ctx context.Context, c load.Config, d time.Duration, seed uint64) error {
 	cfg := l.cfg
 	c.Grace = cfg.Timeout + time.Second
 	switch {
-	case cfg.Rate > 0:
+	case cfg.open():
 		s, err := l.schedule(d, seed)
 		if err != nil {
 			return err
@@ -148,14 +166,14 @@ func (l *lane) offer(ctx context.Context, c load.Config, d time.Duration, seed u
 			c.Requests = uint64(cfg.Requests)
 		}
 	}
-	out, err := load.Run(ctx, c, l.doer(), l.rec)
+	out, err := load.Run(ctx, c, l.doer, l.rec)
 	l.outcome = out
 	return err
 }
 
 func (l *lane) schedule(d time.Duration, seed uint64) (pace.Schedule, error) {
-	if l.cfg.Plan != nil {
-		return l.cfg.Plan(), nil
+	if l.cfg.Due != nil {
+		return pace.NewOffsets(l.cfg.Due), nil
 	}
 	count := l.cfg.Requests
 	if d > 0 {

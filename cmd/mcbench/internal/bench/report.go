@@ -111,7 +111,7 @@ func fillTotals(r *report.Report, t *measure.Tally, l *lane) {
 
 // offeredTime is the length of the plan, or what ran of it.
 func (l *lane) offeredTime() time.Duration {
-	if l.cfg.Rate > 0 && l.cfg.Plan == nil && l.outcome.Sending > 0 {
+	if l.cfg.Rate > 0 && l.outcome.Sending > 0 {
 		planned := l.cfg.Duration
 		if planned == 0 {
 			planned = time.Duration(float64(l.cfg.Requests) / l.cfg.Rate * float64(time.Second))

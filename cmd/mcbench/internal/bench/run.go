@@ -45,7 +45,7 @@ func Run(ctx context.Context, cfg Config) (*report.Report, error) {
 		}
 		b.lanes = append(b.lanes, l)
 	}
-	b.conf.Workload = b.lanes[0].session.Workload.Describe()
+	b.conf.Workload = b.lanes[0].describe()
 	if err := b.prepare(ctx); err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func Run(ctx context.Context, cfg Config) (*report.Report, error) {
 
 func (b *bench) close() {
 	for _, l := range b.lanes {
-		l.session.Client.Close() // nothing is under way or ever will be: its error tells nothing
+		l.client.Close() // nothing is under way or ever will be: its error tells nothing
 	}
 }
 
@@ -85,7 +85,7 @@ func describe(cfg *Config) report.Config {
 		Connections: cfg.Conns, MaxInFlight: cfg.MaxInFlight, TimeoutMS: report.Ms(cfg.Timeout),
 		Keys: cfg.Workload.Keys, Seed: cfg.Workload.Seed, Verify: cfg.Verify,
 	}
-	if cfg.Rate <= 0 {
+	if !cfg.open() {
 		c.Loop, c.Arrival, c.MaxInFlight, c.Workers = "closed", "", 0, cfg.Workers
 	}
 	return c
@@ -93,14 +93,14 @@ func describe(cfg *Config) report.Config {
 
 // prepare fills the servers and warms up.
 func (b *bench) prepare(ctx context.Context) error {
-	if !b.cfg.NoLoad {
+	if !b.cfg.NoLoad && b.cfg.Trace == nil {
 		for _, l := range b.lanes {
 			if err := l.preload(ctx, b.cfg.View); err != nil {
 				return err
 			}
 		}
 	}
-	if b.cfg.Warmup <= 0 || b.cfg.Plan != nil {
+	if b.cfg.Warmup <= 0 || b.cfg.Trace != nil {
 		return nil
 	}
 	start := time.Now()
@@ -142,6 +142,9 @@ func (b *bench) each(start, end time.Time, run func(*lane) error, tick func()) e
 
 // length is the planned length of the measured part, 0 if it is not known.
 func (b *bench) length() time.Duration {
+	if n := len(b.cfg.Due); n > 0 {
+		return b.cfg.Due[n-1]
+	}
 	if b.cfg.Duration == 0 && b.cfg.Rate > 0 {
 		return time.Duration(float64(b.cfg.Requests) / b.cfg.Rate * float64(time.Second))
 	}

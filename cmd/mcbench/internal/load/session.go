@@ -35,9 +35,9 @@ func (x *Session) Do(slot uint64, s *Scratch, out *measure.Sample) (follow bool)
 		x.remove(q.Key, out)
 	case workload.Incr:
 		_, err := x.Client.Increment(x.name(q.Key), 1)
-		answer(out, err)
+		Answer(out, err)
 	case workload.Touch:
-		answer(out, x.Client.Touch(x.name(q.Key), q.TTL))
+		Answer(out, x.Client.Touch(x.name(q.Key), q.TTL))
 	}
 	out.Server = x.home(q.Key)
 	return x.FillMiss && q.Op == workload.Get && out.Misses > 0 && x.Workload.Keys.Stored(q.Key)
@@ -73,11 +73,11 @@ func (x *Session) home(key int) int {
 func (x *Session) get(key int, s *Scratch, out *measure.Sample) {
 	floor := x.floor(key)
 	var err error
-	s.got, err = x.Client.Get(x.name(key), s.got[:0])
-	answer(out, err)
+	s.Got, err = x.Client.Get(x.name(key), s.Got[:0])
+	Answer(out, err)
 	if err == nil {
 		out.Hits = 1
-		x.check(key, floor, s.got, out)
+		x.check(key, floor, s.Got, out)
 	}
 }
 
@@ -127,7 +127,7 @@ func (x *Session) store(op workload.Op, key int, ttl int32, s *Scratch, out *mea
 		err = x.Client.Set(x.name(key), s.value, ttl)
 	}
 	out.Op = op
-	answer(out, err)
+	Answer(out, err)
 	if ledger != nil {
 		ledger.End(key, version, err == nil)
 	}
@@ -135,7 +135,7 @@ func (x *Session) store(op workload.Op, key int, ttl int32, s *Scratch, out *mea
 
 func (x *Session) remove(key int, out *measure.Sample) {
 	if x.Ledger == nil {
-		answer(out, x.Client.Delete(x.name(key)))
+		Answer(out, x.Client.Delete(x.name(key)))
 		return
 	}
 	key, version, ok := x.Ledger.Begin(key)
@@ -144,7 +144,7 @@ func (x *Session) remove(key int, out *measure.Sample) {
 		return
 	}
 	err := x.Client.Delete(x.name(key))
-	answer(out, err)
+	Answer(out, err)
 	x.Ledger.End(key, version, err == nil || errors.Is(err, target.ErrMiss))
 }
 
@@ -176,8 +176,8 @@ func (x *Session) check(key int, floor uint32, value []byte, out *measure.Sample
 	}
 }
 
-// answer sorts what a client returned: a miss and a refusal are answers, not failures.
-func answer(out *measure.Sample, err error) {
+// Answer sorts what a client returned: a miss and a refusal are answers, not failures.
+func Answer(out *measure.Sample, err error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, target.ErrMiss):

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -107,20 +108,17 @@ func share(part, whole int64) string {
 
 // percentColumns are the percentiles that fit beside a row's name and counts.
 func (r *Report) percentColumns() []string {
-	keys := slices.Collect(maps.Keys(r.Percentiles["response"]))
-	keys = slices.DeleteFunc(keys, func(k string) bool { return k == "100" })
-	slices.SortFunc(keys, func(a, b string) int {
-		x, _ := strconv.ParseFloat(a, 64)
-		y, _ := strconv.ParseFloat(b, 64)
-		switch {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
-		}
-		return 0
-	})
-	return keys
+	keys := SortedPercents(r.Percentiles["response"])
+	return slices.DeleteFunc(keys, func(k string) bool { return k == "100" })
+}
+
+// SortedPercents returns the percents of a table in their order as numbers.
+func SortedPercents(table map[string]float64) []string {
+	number := func(k string) float64 {
+		v, _ := strconv.ParseFloat(k, 64) // our own keys
+		return v
+	}
+	return slices.SortedFunc(maps.Keys(table), func(a, b string) int { return cmp.Compare(number(a), number(b)) })
 }
 
 func (r *Report) writeLatency(w io.Writer, st Style) {

@@ -9,7 +9,10 @@ import (
 )
 
 // Gomemcache makes requests through gomemcache.
-type Gomemcache struct{ c *memcache.Client }
+type Gomemcache struct {
+	c    *memcache.Client
+	home func(key string) int
+}
 
 // NewGomemcache returns a gomemcache client with this many idle connections per server.
 // pick gives the address of a key's server, so that every client under test has the same
@@ -21,7 +24,7 @@ func NewGomemcache(addrs []string, pick func(key string) int, conns int, timeout
 	}
 	c := memcache.NewFromSelector(s)
 	c.MaxIdleConns, c.Timeout = conns, timeout
-	return &Gomemcache{c: c}
+	return &Gomemcache{c: c, home: pick}
 }
 
 // fixedSelector never changes: gomemcache does not know the health of its servers.

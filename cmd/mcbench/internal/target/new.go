@@ -25,7 +25,7 @@ type Options struct {
 }
 
 // Names returns the clients that New knows.
-func Names() []string { return []string{"ringbeat", "gomemcache"} }
+func Names() []string { return []string{"ringbeat", "gomemcache", "shared-heartbeat"} }
 
 // Check refuses a name that New does not know.
 func Check(name string) error {
@@ -46,6 +46,8 @@ func New(name string, o Options) (Client, error) {
 			addrs = append(addrs, s.Addr)
 		}
 		return NewGomemcache(addrs, o.Home, o.Conns, o.Timeout), nil
+	case "shared-heartbeat":
+		return NewShared(o)
 	}
 	return nil, Check(name)
 }
