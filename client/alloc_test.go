@@ -1,3 +1,5 @@
+//go:build !race
+
 package client_test
 
 import (
@@ -7,7 +9,8 @@ import (
 	"github.com/ringbeat/ringbeat/client"
 )
 
-// Bounds, not goals: what the hot paths may allocate.
+// Bounds, not goals: what the hot paths may allocate. The race detector makes
+// sync.Pool forget at random.
 
 func TestHotPathAllocations(t *testing.T) {
 	c, _ := overReal(t, 3)

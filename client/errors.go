@@ -53,8 +53,8 @@ func (e *OpError) Unwrap() error { return e.Err }
 
 // Timeout reports whether the time ran out: the server's, or the caller's own.
 func (e *OpError) Timeout() bool {
-	return errors.Is(e.Err, pool.ErrTimeout) || errors.Is(e.Err, context.DeadlineExceeded) ||
-		errors.Is(e.Err, os.ErrDeadlineExceeded)
+	return errors.Is(e.Err, pool.ErrTimeout) || errors.Is(e.Err, pool.ErrStalled) ||
+		errors.Is(e.Err, context.DeadlineExceeded) || errors.Is(e.Err, os.ErrDeadlineExceeded)
 }
 
 // SafeToRetry reports whether the operation behind err may be tried again

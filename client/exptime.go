@@ -29,7 +29,11 @@ func exptimeAt(ttl time.Duration, now time.Time) int32 {
 }
 
 func wholeSeconds(d time.Duration) int64 {
-	return int64((d + time.Second - 1) / time.Second)
+	seconds := int64(d / time.Second)
+	if d%time.Second > 0 {
+		seconds++
+	}
+	return seconds
 }
 
 // capExptime shortens exp so that the value lives for ttl at most.

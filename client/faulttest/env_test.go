@@ -144,13 +144,6 @@ func (f *packetFaults) drop(t *testing.T, port string, match ...string) {
 	}
 }
 
-// dropTo is drop for the packets to the server only.
-func (f *packetFaults) dropTo(t *testing.T, port string, match ...string) {
-	t.Helper()
-	rule := append([]string{"INPUT", "-i", "lo", "-p", "tcp", "--dport", port}, match...)
-	f.add(t, append(rule, "-j", "DROP"))
-}
-
 func (f *packetFaults) add(t *testing.T, rule []string) {
 	t.Helper()
 	if len(f.undo) == 0 {

@@ -28,9 +28,11 @@ var outages = []outage{
 		heal:  func(e *env) { e.faults.heal() },
 	},
 	{
-		name:  "BlackHoleEstablished", // new connections work
-		fault: func(e *env) { e.faults.drop(e.t, e.servers[0].Port(), "!", "--syn", "-m", "conntrack", "--ctstate", "ESTABLISHED") },
-		heal:  func(e *env) { e.faults.heal() },
+		name: "BlackHoleEstablished", // new connections work
+		fault: func(e *env) {
+			e.faults.drop(e.t, e.servers[0].Port(), "!", "--syn", "-m", "conntrack", "--ctstate", "ESTABLISHED")
+		},
+		heal: func(e *env) { e.faults.heal() },
 	},
 	{
 		name:  "SIGSTOP",
