@@ -94,7 +94,7 @@ func (g *group) pick() *conn {
 		if n == 0 {
 			return c
 		}
-		if n < fill && first == nil {
+		if n < min(fill, int32(g.maxInFlight)) && first == nil {
 			first = c
 		}
 		if n < least {
