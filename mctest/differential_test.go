@@ -89,7 +89,7 @@ func (r *scribe) meta() string {
 	switch r.IntN(8) {
 	case 0, 1, 2:
 		return fmt.Sprintf("mg %s%s\r\n", k, r.metaFlags("b", "c", "f", "h", "k", "s", "t", "u", "v", "v", "q", "l", "Oabc",
-			"N"+r.ttl(), "R"+r.pick("30", "999999"), "T"+r.ttl()))
+			"N"+r.ttl(), "R"+r.pick("30", "888888"), "T"+r.ttl()))
 	case 3, 4, 5:
 		return fmt.Sprintf("ms %s %d%s\r\n%s\r\n", k, len(v), r.metaFlags("b", "c", "k", "q", "Oxyz", "I", "C"+r.cas(),
 			"F"+r.flags(), "T"+r.ttl(), "M"+r.pick("E", "A", "P", "R", "S", "X")), v)

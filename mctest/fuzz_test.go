@@ -50,7 +50,7 @@ func converse(t testing.TB, cfg Config, chunks ...[]byte) string {
 	c := newConn(s, s.store(), nc, nil)
 	c.direct = true
 	c.run()
-	if len(c.in) > 4*(maxGetLine+defaultItem) || cap(c.out) > keepBuffer+2*defaultItem {
+	if len(c.in) > 4*defaultItem || cap(c.out) > keepBuffer {
 		t.Fatalf("buffers of %d and %d bytes", len(c.in), cap(c.out))
 	}
 	c.end()
@@ -81,6 +81,9 @@ func FuzzRequests(f *testing.F) {
 		} {
 			whole := converse(t, cfg, bytes.Clone(requests))
 			pieces := converse(t, cfg, cut(bytes.Clone(requests), seed)...)
+			if strings.Contains(whole, "STAT ") {
+				continue // they count the reads, and the pid is new
+			}
 			if whole != pieces {
 				t.Fatalf("cut into pieces\n got %q\nwant %q", pieces, whole)
 			}
@@ -88,15 +91,16 @@ func FuzzRequests(f *testing.F) {
 	})
 }
 
-// FuzzLongRequests: as FuzzRequests, for what a line must not be.
+// FuzzLongRequests: as FuzzRequests, for lines and values of up to 1 MiB.
 func FuzzLongRequests(f *testing.F) {
-	f.Add([]byte("get k"), 5000, []byte("\r\n"))
-	f.Add([]byte("x"), 5000, []byte("\r\n"))
-	f.Add([]byte("set k 0 0 1048516\r\n"), 65536, []byte("\r\n"))
-	f.Add([]byte("ms k 99999999 y\r\n"), 65536, []byte("\r\nmn\r\n"))
-	f.Fuzz(func(t *testing.T, head []byte, middle int, tail []byte) {
-		middle = max(0, min(middle, 3<<20))
-		converse(t, Config{}, head, bytes.Repeat([]byte("k "), middle/2), tail)
+	f.Add([]byte("get k"), []byte(" k"), 5000, []byte("\r\n"))
+	f.Add([]byte("x"), []byte("x"), 5000, []byte("\r\n"))
+	f.Add([]byte("set k 0 0 1048516\r\n"), []byte("x"), 1048516, []byte("\r\nget k\r\n"))
+	f.Add([]byte("ms k 99999999 y\r\n"), []byte("x"), 65536, []byte("\r\nmn\r\n"))
+	f.Add([]byte("set k 0 0 1\r\n1\r\n"), []byte("append k 0 0 5\r\n12345\r\nget k\r\n"), 2000, []byte(""))
+	f.Fuzz(func(t *testing.T, head, unit []byte, times int, tail []byte) {
+		times = max(0, min(times, 1<<20/max(1, len(unit))))
+		converse(t, Config{MaxItemSize: 1 << 16}, head, bytes.Repeat(unit, times), tail)
 	})
 }
 

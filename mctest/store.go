@@ -96,9 +96,13 @@ func (s *store) flushed(it *item, now int64) bool {
 	return it.stored <= s.oldestLive || it.cas < s.oldestCAS
 }
 
-// flush is flush_all. memcached keeps one flush time only: a later flush_all with
-// a delay takes the earlier one back until its own time has come.
+// flush is flush_all. There is one flush time only, so what an earlier flush has
+// hit must go before a delayed one takes its place. (memcached may bring such
+// items back for the time of the delay, if its crawler has not found them yet.)
 func (s *store) flush(delay int32, now int64) {
+	if delay > 0 {
+		s.purge(now)
+	}
 	live := now
 	if delay > 0 {
 		live = s.clock.deadline(delay, now)
@@ -106,6 +110,15 @@ func (s *store) flush(delay int32, now int64) {
 	s.oldestLive = live - 1
 	if s.oldestLive <= now {
 		s.oldestCAS = s.nextCAS()
+	}
+}
+
+// purge drops all flushed items.
+func (s *store) purge(now int64) {
+	for _, it := range s.items {
+		if s.flushed(it, now) {
+			s.unlink(it)
+		}
 	}
 }
 
