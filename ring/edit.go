@@ -136,17 +136,32 @@ func (r *Ring) shrink(i int) (*Ring, error) {
 	if !r.scheme.merges {
 		return build(r.scheme, servers)
 	}
+	lost := r.scheme.appendPoints(nil, r.servers[i].Name, uint32(i), r.scheme.labels(r.servers[i : i+1])[0])
+	sortPoints(lost)
 	next := &Ring{scheme: r.scheme, servers: servers, live: len(servers)}
-	owners := make([]uint32, len(r.servers))
-	for at := range owners {
-		owners[at] = uint32(at)
-		if at > i {
-			owners[at]--
-		}
-	}
-	owners[i] = gone
-	points, lost := r.strip(owners)
+	points := r.unmerge(lost, uint32(i))
 	next.reindex(r, points, lost, -1)
 	next.close(points)
 	return next, nil
+}
+
+// unmerge undoes merge: it returns r's points without the lost ones, which are
+// those of owner, and numbers the owners after it anew.
+func (r *Ring) unmerge(lost []point, owner uint32) []point {
+	old := r.points[:len(r.points)-1]
+	kept := make([]point, 0, len(r.points))
+	from := 0
+	for _, p := range lost {
+		at := max(from, r.seek(p.hash()))
+		for old[at].owner != owner { // equal hashes of others
+			at++
+		}
+		kept = append(kept, old[from:at]...)
+		from = at + 1
+	}
+	kept = append(kept, old[from:]...)
+	for i := range kept {
+		kept[i].owner -= (owner - kept[i].owner) >> 31 // one less if above owner; a branch would be a coin toss
+	}
+	return kept
 }

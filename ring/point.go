@@ -71,22 +71,16 @@ func (r *Ring) close(points []point) {
 	}
 }
 
-// gone marks an owner whose points strip takes out.
-const gone = math.MaxUint32
-
-// strip returns r's points in two lists: those that stay, under the owner that
-// owners gives for theirs and with room for the sentinel, and those that are
-// gone.
-func (r *Ring) strip(owners []uint32) (kept, lost []point) {
+// strip returns r's points in two lists: those of servers that stay, with room
+// for the sentinel, and those of servers in out.
+func (r *Ring) strip(out []bool) (kept, lost []point) {
 	kept = make([]point, len(r.points))
 	n := 0
 	for _, p := range r.points[:len(r.points)-1] {
-		owner := owners[p.owner]
-		if owner == gone {
+		if out[p.owner] {
 			lost = append(lost, p)
 			continue
 		}
-		p.owner = owner
 		kept[n] = p
 		n++
 	}

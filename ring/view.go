@@ -26,22 +26,11 @@ func (r *Ring) Without(names ...string) *Ring {
 	view := r.copy()
 	view.full, view.out, view.live = r.whole(), out, live
 	if len(r.points) != 0 {
-		points, lost := r.strip(ownersWithout(out))
+		points, lost := r.strip(out)
 		view.reindex(r, points, lost, -1)
 		view.close(points)
 	}
 	return view
-}
-
-func ownersWithout(out []bool) []uint32 {
-	owners := make([]uint32, len(out))
-	for i := range owners {
-		owners[i] = uint32(i)
-		if out[i] {
-			owners[i] = gone
-		}
-	}
-	return owners
 }
 
 // whole returns the ring of the whole membership.
