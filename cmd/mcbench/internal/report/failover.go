@@ -25,7 +25,7 @@ func (r *Report) WriteFailover(w io.Writer, st Style) {
 		}
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintln(w, "\nlatency in ms from the moment each request was due; after = since the fault or heal")
+	fmt.Fprintln(w, "\nlatency in ms from the moment each request was due; after: the fault or the heal")
 	for _, one := range all {
 		fmt.Fprintf(w, "\n%s\n", st.bold(one.Client))
 		one.writeStrip(w, st)

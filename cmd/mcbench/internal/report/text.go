@@ -82,9 +82,9 @@ func (r *Report) writeHead(w io.Writer, st Style) {
 	if n := r.Ops["fill"].Count; n > 0 {
 		fills = " and " + Group(n) + " fills"
 	}
-	fmt.Fprintf(w, "%s: %s requests%s in %.1f s - %s, %s/s completed, %s\n",
-		st.bold(word), Group(t.Offered), fills, t.ElapsedS, offered, Group(int64(t.DonePS+0.5)),
+	fmt.Fprintf(w, "%s: %s requests%s in %.1f s, %s\n", st.bold(word), Group(t.Offered), fills, t.ElapsedS,
 		st.verdict(t.Failed == 0, "0 failed", fmt.Sprintf("%s failed (%s)", Group(t.Failed), share(t.Failed, t.Sent+t.NotSent))))
+	fmt.Fprintf(w, "  %s, %s/s completed\n", offered, Group(int64(t.DonePS+0.5)))
 	if t.NotSent > 0 {
 		fmt.Fprintf(w, "  %s not sent: %s requests were under way already\n", Group(t.NotSent), Group(int64(r.Config.MaxInFlight)))
 	}
@@ -185,14 +185,14 @@ func (r *Report) writeErrors(w io.Writer, st Style) {
 }
 
 func (r *Report) writeServers(w io.Writer, st Style) {
-	fmt.Fprintf(w, "\n%-22s %6s %7s %6s %7s %11s %8s  %s\n", "server", "weight", "share %", "ring %", "ideal %", "requests", "errors", "at end")
+	fmt.Fprintf(w, "\n%-22s %3s %7s %6s %7s %10s %9s %s\n", "server", "w", "share %", "ring %", "ideal %", "requests", "errors", "at end")
 	var all int64
 	for _, s := range r.Servers {
 		all += s.Requests
 	}
 	for _, s := range r.Servers {
 		state := st.verdict(s.State == "up", s.State, s.State)
-		fmt.Fprintf(w, "%-22s %6d %7.1f %6.1f %7.1f %11s %8s  %s\n", clip(s.Name, 22), s.Weight,
+		fmt.Fprintf(w, "%-22s %3d %7.1f %6.1f %7.1f %10s %9s %s\n", clip(s.Name, 22), s.Weight,
 			percent(s.Requests, all), 100*s.Ring, 100*s.Ideal, Group(s.Requests), Group(s.Failed), state)
 	}
 }
