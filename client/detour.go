@@ -116,7 +116,7 @@ func (d *detour) failed() {
 		d.at.hint(d.k.Key, true)
 	}
 	if d.ctx.Err() == nil {
-		d.at.doubt(true)
+		d.at.failed(lost)
 	}
 }
 

@@ -174,14 +174,14 @@ func (b *batch) ask(timeout time.Duration) {
 
 // settle handles the end of a leg.
 func (b *batch) settle(l *leg) {
-	_, lost := l.err.(*pool.Error)
+	err, lost := l.err.(*pool.Error)
 	switch {
 	case l.err == nil:
 		if l.s.doubtful() {
 			l.s.doubt(false)
 		}
 	case lost && b.ctx.Err() == nil && !b.isOver(l.err):
-		l.s.doubt(true)
+		l.s.failed(err)
 		b.homeless = append(b.homeless, l.Keys...)
 		b.lost = failure(b.lost, l.s, l.Keys[0], l.err)
 		b.mark(l.s, errors.Is(l.err, pool.ErrConnLost))

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,8 @@ type server struct {
 	// not simply healthy, or there is something to repair. It is written under
 	// mu, after what it stands for has changed.
 	careful atomic.Bool
+
+	missing atomic.Uint64 // connections that did not come about
 
 	ctx    context.Context // ends when the server is closed
 	cancel context.CancelFunc
@@ -110,12 +113,28 @@ func (s *server) patience() time.Duration {
 	return s.c.cfg.AttemptTimeout
 }
 
+// failed notes that a request here has failed without an answer. One that waited
+// for a connection in vain is evidence as good as one that waited for a reply.
+func (s *server) failed(lost *pool.Error) {
+	s.doubt(true)
+	if !lost.Sent && errors.Is(lost.Err, pool.ErrTimeout) {
+		s.monitor.Report(heartbeat.Evidence{Kind: heartbeat.Timeout, Conn: s.noConn()})
+	}
+}
+
+// noConn returns a number for a connection that did not come about: each one
+// counts for itself.
+func (s *server) noConn() uint64 { return s.missing.Add(1) | 1<<63 }
+
 // report hands what a request saw on to the monitor.
 func (s *server) report(f pool.Failure) {
 	if ownFault(f.Err) {
 		return
 	}
 	e := heartbeat.Evidence{Conn: f.Conn}
+	if f.Conn == 0 {
+		e.Conn = s.noConn()
+	}
 	switch f.Kind {
 	case pool.DialFailed:
 		e.Kind = heartbeat.DialRefused

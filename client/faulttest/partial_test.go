@@ -257,3 +257,27 @@ func TestFaultTwoOfThreeServers(t *testing.T) {
 		t.Errorf("%d stale reads", all.stale)
 	}
 }
+
+// TestFaultNoWayBackIn closes our connections and lets nobody open new ones, while
+// the connection of the heartbeat lives on: the server answers, but not to us.
+func TestFaultNoWayBackIn(t *testing.T) {
+	for _, rate := range []int{20, 1000} {
+		t.Run(fmt.Sprint(rate), func(t *testing.T) {
+			t.Parallel()
+			var p *proxy
+			e := newEnv(t, 2, func(cfg *client.Config) {
+				p = newProxy(t, cfg.Servers[0].Addr)
+				cfg.Servers[0].Addr = p.addr()
+			})
+			began := time.Now()
+			disturb(t, e, rate, 6*time.Second, func() {
+				began = time.Now()
+				e.faults.drop(t, p.port(), "--syn")
+				p.cutAllBut(1)
+			}, e.faults.heal)
+			if _, ok := e.entered("cache0", heartbeat.Ejected, began); !ok {
+				t.Error("not ejected")
+			}
+		})
+	}
+}

@@ -38,6 +38,20 @@ func (p *proxy) addr() string { return p.ln.Addr().String() }
 // slow makes each round trip take this much longer.
 func (p *proxy) slow(d time.Duration) { p.delay.Store(int64(d / 2)) }
 
+func (p *proxy) port() string {
+	_, port, _ := net.SplitHostPort(p.addr())
+	return port
+}
+
+// cutAllBut closes all connections but the first few.
+func (p *proxy) cutAllBut(first int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns[2*first:] { // both sides of each
+		_ = c.Close()
+	}
+}
+
 func (p *proxy) accept() {
 	for {
 		conn, err := p.ln.Accept()
