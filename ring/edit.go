@@ -119,7 +119,7 @@ func (r *Ring) merge(fresh []point, servers []Server) []point {
 	merged := make([]point, 0, len(old)+len(fresh)+1)
 	from := 0
 	for _, p := range fresh {
-		to := max(from, r.seek(p.hash()))
+		to := r.seek(p.hash())
 		for to < len(old) && old[to].hash() == p.hash() && servers[old[to].owner].Name < name {
 			to++
 		}

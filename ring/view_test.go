@@ -88,35 +88,36 @@ func TestViewsAddUpAndReturn(t *testing.T) {
 func TestEditsOfAViewKeepServersOut(t *testing.T) {
 	for _, l := range Layouts() {
 		list := fleet(9, 2)
-		out := list[3].Addr
-		view := mustNew(t, l, list...).Without(out)
-
-		added, err := view.Add(Server{Addr: "x"})
-		if err != nil {
-			t.Fatal(err)
+		out := []string{list[3].Addr, list[6].Addr}
+		view := mustNew(t, l, list...).Without(out[0]).Without(out[1])
+		check := func(edited *Ring, err error) *Ring {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := mustNew(t, l, list...).Without(out...)
+			same(t, edited, want)
+			same(t, edited.whole(), want.whole())
+			if !slices.Equal(edited.Servers(), want.Servers()) {
+				t.Fatalf("%s: servers %v, want %v", l, edited.Servers(), want.Servers())
+			}
+			return edited
 		}
+
 		list = append(list, Server{Addr: "x"})
-		same(t, added, mustNew(t, l, list...).Without(out))
+		view = check(view.Add(Server{Addr: "x"}))
 
-		removed, err := added.Remove(list[0].Addr)
-		if err != nil {
-			t.Fatal(err)
-		}
+		first := list[0].Addr
 		list = slices.Delete(list, 0, 1)
-		same(t, removed, mustNew(t, l, list...).Without(out))
+		view = check(view.Remove(first))
 
-		replaced, err := removed.Replace(list[1].Addr, Server{Name: "y", Addr: "y", Weight: 3})
-		if err != nil {
-			t.Fatal(err)
-		}
-		list[1] = Server{Name: "y", Addr: "y", Weight: 3}
-		same(t, replaced, mustNew(t, l, list...).Without(out))
+		renamed := Server{Name: "y", Addr: "y", Weight: 3}
+		second := list[1].Addr
+		list[1] = renamed
+		view = check(view.Replace(second, renamed))
 
-		gone, err := replaced.Remove(out)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = slices.Delete(list, 2, 3)
-		same(t, gone, mustNew(t, l, list...))
+		gone := out[0]
+		list, out = slices.Delete(list, 2, 3), out[1:]
+		check(view.Remove(gone))
 	}
 }
