@@ -15,10 +15,12 @@ type group struct {
 	dialAfter   []atomic.Int64         // on the pool's clock; never while a dial is under way
 	waiting     atomic.Int32           // len(queue)
 
-	mu     sync.Mutex // guards the fields below
-	queue  []*Request // in the order of arrival; without a connection yet
-	places []place
-	epoch  int // counts drains: a dial from before one is thrown away
+	mu      sync.Mutex // guards the fields below
+	queue   []*Request // in the order of arrival; without a connection yet
+	places  []place
+	ending  []*conn // no longer in use, but not yet at their end
+	retired Stats   // the traffic of those at their end
+	epoch   int     // counts drains: a dial from before one is thrown away
 }
 
 // place is where a connection is or will be.
@@ -216,6 +218,7 @@ func (g *group) lost(c *conn) {
 		if !g.conns[i].CompareAndSwap(c, nil) {
 			continue
 		}
+		g.ending = append(g.ending, c)
 		if c.served.Load() == 0 {
 			g.backOff(i, ErrConnLost) // accepted, then dropped: as bad as a refusal
 		} else {
@@ -226,7 +229,7 @@ func (g *group) lost(c *conn) {
 
 // gone is serve's last word.
 func (g *group) gone(c *conn) {
-	c.retire()
+	g.retire(c)
 	if g.waiting.Load() > 0 {
 		g.dialAny()
 	}

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -49,13 +50,17 @@ func runMemcached(t testing.TB, addr string, args ...string) {
 		args = append(args, "-u", "root")
 	}
 	cmd := exec.Command(path, append(args, "-U", "0")...)
-	cmd.Stderr = os.Stderr
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+		if t.Failed() && said.Len() > 0 {
+			t.Logf("memcached said: %s", said.Bytes())
+		}
 	})
 	network, address := SplitAddr(addr)
 	eventually(t, "memcached listens", func() bool {

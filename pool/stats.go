@@ -1,6 +1,9 @@
 package pool
 
-import "sync/atomic"
+import (
+	"slices"
+	"sync/atomic"
+)
 
 // Stats is a snapshot of a pool. Counters only grow.
 type Stats struct {
@@ -21,49 +24,59 @@ type Stats struct {
 
 type counters struct {
 	timeouts, lost, mismatches, dials, dialFailures atomic.Uint64
-	requests, replies, reads, writes                atomic.Uint64 // of closed connections
 }
 
 // Stats returns a snapshot.
 func (p *Pool) Stats() Stats {
 	n := &p.counters
 	s := Stats{
-		Requests: n.requests.Load(), Replies: n.replies.Load(),
 		Timeouts: n.timeouts.Load(), Lost: n.lost.Load(), Mismatches: n.mismatches.Load(),
 		Dials: n.dials.Load(), DialFailures: n.dialFailures.Load(),
-		Reads: n.reads.Load(), Writes: n.writes.Load(),
 	}
 	for _, g := range p.groups() {
-		s.Waiting += int(g.waiting.Load())
-		for i := range g.conns {
-			c := g.conns[i].Load()
-			if c == nil {
-				continue
-			}
-			s.Conns++
-			s.InFlight += int(c.inFlight.Load())
-			s.Requests += c.requests()
-			s.Replies += c.served.Load()
-			s.Reads += c.reads.Load()
-			s.Writes += c.writes.Load()
-		}
+		g.addTo(&s)
 	}
 	return s
 }
 
-func (c *conn) requests() uint64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.pushed
+// addTo adds the group's part. Under mu a connection is in use, ending or retired,
+// and never in between: the counters do not step back.
+func (g *group) addTo(s *Stats) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s.Waiting += len(g.queue)
+	s.Requests += g.retired.Requests
+	s.Replies += g.retired.Replies
+	s.Reads += g.retired.Reads
+	s.Writes += g.retired.Writes
+	for i := range g.conns {
+		if c := g.conns[i].Load(); c != nil {
+			s.Conns++
+			s.InFlight += int(c.inFlight.Load())
+			c.addTo(s)
+		}
+	}
+	for _, c := range g.ending {
+		c.addTo(s)
+	}
 }
 
-// retire adds a closed connection's counters to the pool's.
-func (c *conn) retire() {
-	n := &c.g.p.counters
-	n.requests.Add(c.requests())
-	n.replies.Add(c.served.Load())
-	n.reads.Add(c.reads.Load())
-	n.writes.Add(c.writes.Load())
+// addTo adds what went over the connection.
+func (c *conn) addTo(s *Stats) {
+	c.mu.Lock()
+	s.Requests += c.pushed
+	c.mu.Unlock()
+	s.Replies += c.served.Load()
+	s.Reads += c.reads.Load()
+	s.Writes += c.writes.Load()
+}
+
+// retire keeps the counters of a connection that has ended.
+func (g *group) retire(c *conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c.addTo(&g.retired)
+	g.ending = slices.DeleteFunc(g.ending, func(e *conn) bool { return e == c })
 }
 
 // count counts a failure and tells of it.
