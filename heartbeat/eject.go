@@ -75,9 +75,10 @@ func (m machine) fallen(c *Config, e event, now time.Time) (Reason, bool) {
 	return "", false
 }
 
-// speaksAgainst reports whether evidence stands in for failed probes.
+// speaksAgainst reports whether evidence stands in for failed probes. While we
+// are in doubt about ourselves, our own requests are no witnesses either.
 func (m machine) speaksAgainst(now time.Time) bool {
-	return m.tally.strong(m.evidenceFrom(now))
+	return m.doubts == 0 && m.tally.strong(m.evidenceFrom(now))
 }
 
 // speaksFor reports whether requests were answered while the probe that began
@@ -131,18 +132,20 @@ func (m machine) stayOut(c *Config, e event, now time.Time) machine {
 
 // onReported handles evidence from requests.
 func (m machine) onReported(c *Config, e event, now time.Time) (machine, orders) {
-	m.tally = e.tally
 	if !m.state.Usable() || !m.disputed(now) {
 		return m, orders{}
 	}
-	m = m.prompt(c, now)
-	if !m.speaksAgainst(now) {
+	return m.prompt(c, now).accused(c, e, now)
+}
+
+// accused draws the conclusions from evidence alone.
+func (m machine) accused(c *Config, e event, now time.Time) (machine, orders) {
+	switch {
+	case !m.speaksAgainst(now):
 		return m, orders{}
-	}
-	if m.freshFail {
+	case m.freshFail:
 		return m.fall(c, e, now), orders{reason: ReasonFallEvidence}
-	}
-	if m.state == Suspect || now.Before(m.calm) {
+	case m.state == Suspect || now.Before(m.calm):
 		return m, orders{}
 	}
 	m.state = Suspect
@@ -173,14 +176,11 @@ func (m machine) nextPrompt(now time.Time) time.Time {
 }
 
 // onCut plans the probe for which the one before was given up.
-func (m machine) onCut(c *Config, now time.Time) machine {
-	switch {
-	case m.state.Usable():
-		m.prompted = m.nextPrompt(now)
-		m.next.stats = false
-		return m.probe(c, m.prompted)
-	case m.next.at.After(now):
-		return m // planned anew meanwhile
+func (m machine) onCut(c *Config, e event, now time.Time) (machine, orders) {
+	if !m.state.Usable() {
+		return m.probe(c, now), orders{}
 	}
-	return m.probe(c, now)
+	m.prompted = m.nextPrompt(now)
+	m.next.stats = false
+	return m.probe(c, m.prompted).accused(c, e, now)
 }

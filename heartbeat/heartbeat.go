@@ -144,6 +144,14 @@ func (m *Monitor) ring() {
 	}
 }
 
+// takeTally returns all evidence and takes it out of the mail.
+func (l *loop) takeTally() tally {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mail.reported, l.mail.urgent = false, false
+	return l.tally
+}
+
 // takeMail hands what has come to the machine.
 func (l *loop) takeMail() {
 	l.mu.Lock()

@@ -61,9 +61,8 @@ func (l *loop) end() {
 	}
 }
 
-// probe sends the probe that is due and hears its answer. What requests and
-// operators said meanwhile comes first: a probe that failed is judged by all
-// there is.
+// probe sends the probe that is due and hears its answer, which is judged
+// together with what requests have reported meanwhile.
 func (l *loop) probe(ctx context.Context) {
 	l.takeMail()
 	next := l.machine.next
@@ -79,8 +78,9 @@ func (l *loop) probe(ctx context.Context) {
 	a.late = max(a.late, woken)
 	l.snap.Lag = a.late
 	l.note(next, &a)
-	l.takeMail()
+	a.tally = l.takeTally()
 	l.step(a.event)
+	l.takeMail()
 }
 
 // note keeps the figures of a probe.

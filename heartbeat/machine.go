@@ -55,7 +55,7 @@ const (
 	identified                  // the reply to stats, or that there is none
 
 	// Everything else.
-	reported   // evidence from requests
+	reported   // evidence from requests has come
 	readmitted // Config.Readmit returned
 	toEject    // an operator's word
 	toDrain
@@ -76,7 +76,7 @@ type event struct {
 	late    time.Duration // timedOut: how late we saw the deadline error
 	replied bool          // timedOut: the reply was in the socket all the same
 
-	tally tally // of reported
+	tally tally // of reported, and of a probe's result: all evidence so far
 	err   error // of readmitted and of a probe; the machine only asks whether there is one
 }
 
@@ -108,6 +108,9 @@ func begin(c *Config, now time.Time) machine {
 
 // step is the transition function.
 func step(c *Config, m machine, e event, now time.Time) (machine, orders) {
+	if e.kind <= reported {
+		m.tally = e.tally
+	}
 	switch e.kind {
 	case good:
 		return m.onGood(c, e, now)
@@ -121,7 +124,7 @@ func step(c *Config, m machine, e event, now time.Time) (machine, orders) {
 	case ourFault:
 		return m.onOurFault(c, e, now), orders{}
 	case cut:
-		return m.onCut(c, now), orders{}
+		return m.onCut(c, e, now)
 	case identified:
 		return m.onIdentified(c, e, now)
 	case reported:

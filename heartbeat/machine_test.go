@@ -350,18 +350,18 @@ func TestConnectionLimitIsNoReasonToEject(t *testing.T) {
 	c := Config{}.filled()
 	m := machine{state: Suspect, fails: 2, freshFail: true}
 	e := event{kind: timedOut, fresh: true, began: noon.Add(-250 * ms)}
-	m.tally.add(Evidence{Kind: Success}, noon.Add(-100*ms))
+	e.tally.add(Evidence{Kind: Success}, noon.Add(-100*ms))
 	if after, _ := step(&c, m, e, noon); after.state != Suspect {
 		t.Error("ejected although requests are answered")
 	}
-	stale := m
+	stale := e
 	stale.tally.success = e.began
-	if after, _ := step(&c, stale, e, noon); after.state != Ejected {
+	if after, _ := step(&c, m, stale, noon); after.state != Ejected {
 		t.Error("not ejected, by a success older than the probe")
 	}
-	mixed := m
+	mixed := e
 	mixed.tally.add(Evidence{Kind: Timeout, Conn: 1}, noon.Add(-900*ms))
-	if after, _ := step(&c, mixed, e, noon); after.state != Ejected {
+	if after, _ := step(&c, m, mixed, noon); after.state != Ejected {
 		t.Error("not ejected although a request timed out too")
 	}
 }

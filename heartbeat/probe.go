@@ -138,9 +138,14 @@ func (p *prober) exchange(conn net.Conn, request string, timeout time.Duration, 
 		return err
 	}
 	_, err := conn.Write([]byte(request))
-	if err == nil {
+	switch {
+	case err == nil:
 		p.have = 0
 		err = p.read(conn, parse)
+	case isTimeout(err):
+		// A few bytes always find room in an idle socket. It is this
+		// goroutine that was held up on the way to it.
+		p.lag = max(p.lag, timeout)
 	}
 	switch cut := p.leave(); {
 	case !isTimeout(err):

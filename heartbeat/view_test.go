@@ -125,7 +125,7 @@ func TestJudgeEverySet(t *testing.T) {
 			}
 			for _, limit := range []int{-1, 0, 1, 2} {
 				sets++
-				if problem := checkView(servers, limit, Judge(noon, servers, limit)); problem != "" {
+				if problem := checkView(noon, servers, limit); problem != "" {
 					t.Fatalf("%v, cap %d: %s", names, limit, problem)
 				}
 			}
@@ -136,8 +136,9 @@ func TestJudgeEverySet(t *testing.T) {
 	}
 }
 
-// checkView returns the rule that v breaks.
-func checkView(servers []Snapshot, limit int, v View) string {
+// checkView returns the rule that the view of servers breaks.
+func checkView(now time.Time, servers []Snapshot, limit int) string {
+	v := Judge(now, servers, limit)
 	usable, served, moved, allowed := 0, 0, 0, limit
 	if limit == 0 {
 		allowed = max(1, len(servers)/3)
@@ -181,7 +182,7 @@ func checkView(servers []Snapshot, limit int, v View) string {
 		return "forgives at the wrong time"
 	case v.LocalFault && len(servers) < 2:
 		return "one server lost is no local fault"
-	case !v.Until.IsZero() && !v.Until.After(noon):
+	case !v.Until.IsZero() && !v.Until.After(now):
 		return "is out of date at once"
 	}
 	return ""
