@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -36,20 +35,7 @@ func (*compareCmd) Help() string {
 
 // Run compares two clients.
 func (c *compareCmd) Run(a *app) error {
-	cfg := bench.Config{
-		Command: "compare", Clients: []string{c.Client, c.Against}, NoLoad: c.NoLoad,
-		FillMiss: c.Fill, Verify: c.Verify, Warmup: time.Duration(c.Warmup), Interval: time.Second,
-		View: a.view(c.Quiet, c.NoColor),
-	}
-	var err error
-	cfg.Workload, err = c.loadFlags.config()
-	err = errors.Join(err, target.Check(c.Client), target.Check(c.Against), c.paceFlags.apply(&cfg))
-	if c.Requests > 0 {
-		err = errors.Join(err, errors.New("compare runs for a time: use -d instead of -n"))
-	}
-	if c.Slice < span(50*time.Millisecond) {
-		err = errors.Join(err, errors.New("--slice: want at least 50ms"))
-	}
+	cfg, err := c.config(a)
 	if err != nil {
 		return &exitError{exitUsage, err.Error()}
 	}
@@ -68,11 +54,25 @@ func (c *compareCmd) Run(a *app) error {
 	if c.JSON != "-" {
 		writeComparison(a.stdout, result, report.Style{Color: a.color(a.stdout, c.NoColor)})
 	}
-	return a.save(c.JSON, func(w io.Writer) error {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(result)
-	})
+	return a.save(c.JSON, func(w io.Writer) error { return writeJSON(w, result) })
+}
+
+func (c *compareCmd) config(a *app) (bench.Config, error) {
+	cfg := bench.Config{
+		Command: "compare", Clients: []string{c.Client, c.Against}, NoLoad: c.NoLoad,
+		FillMiss: c.Fill, Verify: c.Verify, Warmup: time.Duration(c.Warmup), Interval: time.Second,
+		View: a.view(c.Quiet, c.NoColor),
+	}
+	w, err := c.loadFlags.config()
+	cfg.Workload = w
+	err = errors.Join(err, target.Check(c.Client), target.Check(c.Against), c.paceFlags.apply(&cfg))
+	if c.Requests > 0 {
+		err = errors.Join(err, errors.New("compare runs for a time: use -d instead of -n"))
+	}
+	if c.Slice < span(50*time.Millisecond) {
+		err = errors.Join(err, errors.New("--slice: want at least 50ms"))
+	}
+	return cfg, err
 }
 
 func writeComparison(w io.Writer, c *bench.Comparison, st report.Style) {

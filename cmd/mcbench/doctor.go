@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -69,9 +67,7 @@ func (c *doctorCmd) Run(a *app) error {
 	f.LoopbackP50, f.LoopbackP99 = us(loop, 50), us(loop, 99)
 	f.judge()
 	if c.JSON {
-		e := json.NewEncoder(a.stdout)
-		e.SetIndent("", "  ")
-		return e.Encode(f)
+		return writeJSON(a.stdout, f)
 	}
 	f.write(a.stdout)
 	return nil
@@ -115,35 +111,37 @@ func loopback(ctx context.Context, length time.Duration) (*measure.Tally, error)
 		return nil, err
 	}
 	defer l.Close()
-	go func() {
-		nc, err := l.Accept()
-		if err != nil {
-			return
-		}
-		defer nc.Close()
-		io.Copy(nc, nc) // ends when the other side closes: that is no failure
-	}()
+	go echo(l)
 	nc, err := net.DialTimeout("tcp", l.Addr().String(), time.Second)
 	if err != nil {
 		return nil, err
 	}
 	defer nc.Close()
-	rec := measure.NewRecorder(1, 1)
-	ball, r := make([]byte, 64), bufio.NewReader(nc)
 	if err := nc.SetDeadline(time.Now().Add(length + 5*time.Second)); err != nil {
 		return nil, err
 	}
-	end := time.Now().Add(length)
+	rec := measure.NewRecorder(1, 1)
+	ball, end := make([]byte, 64), time.Now().Add(length)
 	for start := time.Now(); start.Before(end) && ctx.Err() == nil; start = time.Now() {
 		if _, err := nc.Write(ball); err != nil {
 			return nil, err
 		}
-		if _, err := io.ReadFull(r, ball); err != nil {
+		if _, err := io.ReadFull(nc, ball); err != nil {
 			return nil, err
 		}
 		rec.Lag(0, time.Since(start))
 	}
 	return rec.Total(), nil
+}
+
+// echo sends back what comes over one connection, until either side closes.
+func echo(l net.Listener) {
+	nc, err := l.Accept()
+	if err != nil {
+		return
+	}
+	defer nc.Close()
+	io.Copy(nc, nc) // its error is the end of the game
 }
 
 // ownCost is the generator's time per request with a client that does nothing, in

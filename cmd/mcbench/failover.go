@@ -74,7 +74,7 @@ func (c *failoverCmd) check() error {
 		errs = append(errs, errors.New("--victim-pid and --iptables exclude each other"))
 	}
 	if (c.VictimPID != 0 || c.IPTables) && len(c.Server)+len(c.Servers) == 0 {
-		errs = append(errs, errors.New("--victim-pid and --iptables need real servers: add -s HOST:PORT,..."))
+		errs = append(errs, errors.New("--victim-pid and --iptables need real servers: add -s HOST:PORT"))
 	}
 	return errors.Join(errs...)
 }

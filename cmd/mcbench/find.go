@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -87,7 +86,7 @@ func (s *search) next(holds bool) bool {
 
 // Run searches.
 func (c *findCmd) Run(a *app) error {
-	goals, cfg, err := c.config(a)
+	cfg, err := c.config(a)
 	if err != nil {
 		return &exitError{exitUsage, err.Error()}
 	}
@@ -103,28 +102,25 @@ func (c *findCmd) Run(a *app) error {
 	if c.JSON == "-" {
 		out = a.stderr
 	}
-	fmt.Fprintf(out, "%10s %10s %8s %8s %8s %8s %8s  %s\n", "offered/s", "done/s", "p50 ms", "p99", "p99.9", "lag p99", "failed", "")
 	s := &search{rate: float64(c.From), precision: 1 + c.Precision/100, most: float64(c.To)}
-	steps, limited, err := c.search(a, cfg, goals, s, out)
+	steps, limited, err := c.search(a, cfg, s, out)
 	if err != nil {
 		return err
 	}
 	c.conclude(out, s, limited)
 	err = a.save(c.JSON, func(w io.Writer) error {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(map[string]any{"knee": s.good, "generator_limit": limited, "steps": steps})
+		return writeJSON(w, map[string]any{"knee": s.good, "generator_limit": limited, "steps": steps})
 	})
-	if err == nil && limited && s.good == 0 {
+	switch {
+	case err == nil && s.good == 0 && limited:
 		return &exitError{exitUntrusted, "the generator was late at every rate"}
-	}
-	if err == nil && s.good == 0 {
+	case err == nil && s.good == 0:
 		return &exitError{exitThreshold, "the goal was met at no rate"}
 	}
 	return err
 }
 
-func (c *findCmd) config(a *app) ([]report.Threshold, bench.Config, error) {
+func (c *findCmd) config(a *app) (bench.Config, error) {
 	var goals []report.Threshold
 	var errs []error
 	for _, text := range append(c.SLO, "errors<0.1%") {
@@ -136,7 +132,7 @@ func (c *findCmd) config(a *app) ([]report.Threshold, bench.Config, error) {
 	if c.From < 1 || c.To < c.From || c.Precision < 0.1 || c.Step < span(100*time.Millisecond) {
 		errs = append(errs, errors.New("want 1 <= --from <= --to, --precision of at least 0.1 and --step of at least 100ms"))
 	}
-	return goals, bench.Config{
+	return bench.Config{
 		Command: "find", Clients: []string{c.Client}, Conns: c.Connections, Pool: c.Pool,
 		Timeout: time.Duration(c.Timeout), Workload: w, FillMiss: c.Fill, Arrival: "poisson",
 		Duration: time.Duration(c.Step), MaxInFlight: int(c.MaxInflight), NoLoad: c.NoLoad,
@@ -145,7 +141,8 @@ func (c *findCmd) config(a *app) ([]report.Threshold, bench.Config, error) {
 	}, errors.Join(errs...)
 }
 
-func (c *findCmd) search(a *app, cfg bench.Config, goals []report.Threshold, s *search, out io.Writer) (steps []step, limited bool, err error) {
+func (c *findCmd) search(a *app, cfg bench.Config, s *search, out io.Writer) (steps []step, limited bool, err error) {
+	fmt.Fprintf(out, "%10s %10s %8s %8s %8s %8s %8s\n", "offered/s", "done/s", "p50 ms", "p99", "p99.9", "lag p99", "failed")
 	for tries := 0; ; {
 		cfg.Rate = s.rate
 		r, err := bench.Run(a.ctx, cfg)

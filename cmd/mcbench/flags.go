@@ -113,7 +113,7 @@ func (f *loadFlags) mix(c *workload.Config) (err error) {
 // paceFlags say how fast and how long.
 type paceFlags struct {
 	Rate        rate   `short:"r" aliases:"qps" default:"2k" help:"Requests per second in an open loop; 0 or max: closed loop (${default})."`
-	Duration    length `short:"d" short:"z" default:"10s" help:"How long (${default})."`
+	Duration    length `short:"d" default:"10s" help:"How long (${default})."`
 	Requests    count  `short:"n" placeholder:"N" help:"This many requests instead of -d."`
 	Arrival     string `default:"poisson" help:"Gaps between due times: poisson or uniform (${default})."`
 	MaxInflight count  `default:"10k" help:"Open loop: requests under way at most; what is due beyond counts as not sent (${default})."`

@@ -30,14 +30,14 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	a := &app{ctx: ctx, stop: stop, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends mcbench at once
+	a := &app{ctx: ctx, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
 	os.Exit(a.main(os.Args[1:]))
 }
 
 // app is what commands need of the world.
 type app struct {
 	ctx            context.Context
-	stop           func() // gives signals back their usual effect
 	stdout, stderr io.Writer
 	getenv         func(string) string
 }
@@ -105,7 +105,7 @@ func (a *app) code(err error) int {
 		code = e.code
 	}
 	if errors.Is(err, context.Canceled) {
-		code = exitInterrupted
+		code, err = exitInterrupted, errors.New("interrupted before there was anything to report")
 	}
 	if err.Error() != "" {
 		fmt.Fprintln(a.stderr, "mcbench:", err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -65,6 +66,13 @@ func (a *app) emit(f *reportFlags, r *report.Report, summary func(io.Writer, rep
 		a.save(f.CSV, r.WriteCSV),
 		a.save(f.HTML, r.WriteHTML),
 	)
+}
+
+// writeJSON writes v indented.
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
 }
 
 func (a *app) save(path string, write func(io.Writer) error) error {

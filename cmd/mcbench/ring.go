@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -86,9 +85,7 @@ func (c *ringCmd) Run(a *app) error {
 	}
 	result.finish(before, after)
 	if c.JSON {
-		e := json.NewEncoder(a.stdout)
-		e.SetIndent("", "  ")
-		return e.Encode(result)
+		return writeJSON(a.stdout, result)
 	}
 	result.write(a.stdout)
 	return nil

@@ -55,11 +55,16 @@ func (c *serveCmd) Run(a *app) error {
 	fmt.Fprintf(a.stdout, "faults on %s: mcbench fault hang 0; Ctrl-C ends\n", l.Addr())
 	d := &desk{servers: e, broken: make([]fault.Breaker, c.N)}
 	defer d.healAll()
-	stop := context.AfterFunc(a.ctx, func() { l.Close() })
+	return d.open(a.ctx, l)
+}
+
+// open takes orders until ctx ends.
+func (d *desk) open(ctx context.Context, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
 	for {
 		nc, err := l.Accept()
-		if a.ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {

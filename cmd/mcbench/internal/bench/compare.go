@@ -44,31 +44,20 @@ type slice struct {
 // lasts longer than a slice meets both.
 func Compare(ctx context.Context, cfg Config, length time.Duration) (*Comparison, error) {
 	defer cfg.View.Done()
-	if err := askAll(cfg.Fleet, cfg.Timeout, cfg.View); err != nil {
+	quads := int(cfg.Duration / (4 * length))
+	if 2*quads < stat.MinPairs {
+		return nil, fmt.Errorf("%w: -d must be at least %v for slices of %v", stat.ErrFewPairs, stat.MinPairs*2*length, length)
+	}
+	b, err := newBench(ctx, cfg)
+	if err != nil {
 		return nil, err
 	}
-	b := &bench{cfg: cfg, conf: describe(&cfg)}
 	defer b.close()
-	for i, name := range cfg.Clients {
-		l, err := newLane(&b.cfg, name, uint64(time.Now().UnixNano())+uint64(i))
-		if err != nil {
-			return nil, err
-		}
-		b.lanes = append(b.lanes, l)
-	}
-	b.conf.Workload = b.lanes[0].describe()
-	if err := b.prepare(ctx); err != nil {
-		return nil, err
-	}
 	c := &Comparison{
 		Clients: [2]string{cfg.Clients[0], cfg.Clients[1]}, Slice: length.Seconds(),
 		Loop: b.conf.Loop, Config: b.conf, Env: Environment(),
 	}
 	c.Env.LocalLoad = cfg.Fleet.Local()
-	quads := int(cfg.Duration / (4 * length))
-	if 2*quads < stat.MinPairs {
-		return nil, fmt.Errorf("%w: -d must be at least %v for slices of %v", stat.ErrFewPairs, stat.MinPairs*2*length, length)
-	}
 	rows, err := c.slices(ctx, b, quads, length)
 	if err != nil {
 		return nil, err

@@ -142,6 +142,9 @@ func seconds(d time.Duration) float64 {
 // begin starts the measured part: what came before is forgotten.
 func (l *lane) begin(start time.Time) {
 	l.rec = l.newRecorder()
+	if l.watch != nil {
+		l.watch.start.Store(start.UnixNano())
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.start, l.events, l.series, l.sent = start, nil, nil, 0

@@ -29,27 +29,38 @@ const settle = 20 * time.Millisecond
 // report then says what ran. An error means that there is nothing to report.
 func Run(ctx context.Context, cfg Config) (*report.Report, error) {
 	defer cfg.View.Done()
-	if err := askAll(cfg.Fleet, cfg.Timeout, cfg.View); err != nil {
-		return nil, err
-	}
 	if cfg.Fault != nil && cfg.OtherQPS >= 0 && cfg.Rate > 0 { // the victim keeps its own share
 		victim := cfg.Fleet.Ring.Share(cfg.Fleet.Servers[cfg.Fault.Victim].Name)
 		cfg.Rate = cfg.Rate*victim + cfg.OtherQPS
 	}
-	b := &bench{cfg: cfg, conf: describe(&cfg)}
+	b, err := newBench(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
 	defer b.close()
+	return b.measured(ctx)
+}
+
+// newBench asks the servers, sets the clients up and fills the servers.
+func newBench(ctx context.Context, cfg Config) (*bench, error) {
+	if err := askAll(cfg.Fleet, cfg.Timeout, cfg.View); err != nil {
+		return nil, err
+	}
+	b := &bench{cfg: cfg, conf: describe(&cfg)}
 	for i, name := range cfg.Clients {
 		l, err := newLane(&b.cfg, name, uint64(time.Now().UnixNano())+uint64(i))
 		if err != nil {
+			b.close()
 			return nil, err
 		}
 		b.lanes = append(b.lanes, l)
 	}
 	b.conf.Workload = b.lanes[0].describe()
 	if err := b.prepare(ctx); err != nil {
+		b.close()
 		return nil, err
 	}
-	return b.measured(ctx)
+	return b, nil
 }
 
 func (b *bench) close() {
@@ -159,9 +170,6 @@ func (b *bench) measured(ctx context.Context) (*report.Report, error) {
 	start := time.Now().Add(settle)
 	for _, l := range b.lanes {
 		l.begin(start)
-		if l.watch != nil {
-			l.watch.start.Store(start.UnixNano())
-		}
 	}
 	if b.cfg.HDR != nil {
 		var err error
@@ -169,6 +177,15 @@ func (b *bench) measured(ctx context.Context) (*report.Report, error) {
 			return nil, err
 		}
 	}
+	if err := b.load(ctx, start); err != nil {
+		return nil, err
+	}
+	b.used(&env, used)
+	return b.report(ctx, env, before), nil
+}
+
+// load offers the measured load and breaks the victim at its time.
+func (b *bench) load(ctx context.Context, start time.Time) error {
 	stopFault := b.runFault(ctx, start)
 	err := b.each(start, start.Add(b.length()), func(l *lane) error {
 		return l.offer(ctx, load.Config{Start: start}, b.cfg.Duration, b.cfg.Workload.Seed)
@@ -178,11 +195,7 @@ func (b *bench) measured(ctx context.Context) (*report.Report, error) {
 	if err == nil && b.hdr != nil {
 		err = b.hdr.err
 	}
-	if err != nil {
-		return nil, err
-	}
-	b.used(&env, used)
-	return b.report(ctx, env, before), nil
+	return err
 }
 
 func (b *bench) used(env *report.Env, before usage) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
@@ -25,6 +26,9 @@ func IPTables(addr string, f Spec) (Breaker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server %q: %w", addr, err)
 	}
+	if _, err := netip.ParseAddrPort(addr); err != nil {
+		return nil, fmt.Errorf("server %q: packet filter rules want an IP address and a port", addr)
+	}
 	tool := "iptables"
 	if strings.Contains(host, ":") {
 		tool = "ip6tables"
@@ -35,9 +39,9 @@ func IPTables(addr string, f Spec) (Breaker, error) {
 	}
 	r := rules{path: path, host: host, port: port}
 	if f.Kind == Flap {
-		return &flapping{on: r.add, off: r.remove, half: f.Param}, nil
+		return &guarded{Breaker: &flapping{on: r.add, off: r.remove, half: f.Param}, script: r.undo()}, nil
 	}
-	return switches{r.add, r.remove}, nil
+	return &guarded{Breaker: switches{r.add, r.remove}, script: r.undo()}, nil
 }
 
 type rules struct{ path, host, port string }
@@ -74,6 +78,15 @@ func (r rules) remove() error {
 		}
 	}
 	return nil
+}
+
+// undo is remove as a script. Host and port have been parsed, so they need no quoting.
+func (r rules) undo() string {
+	var b strings.Builder
+	for _, rule := range r.each() {
+		fmt.Fprintf(&b, "while %s -w 5 -D %s 2>/dev/null; do :; done; ", r.path, strings.Join(rule, " "))
+	}
+	return b.String()
 }
 
 func (r rules) run(args []string) error {

@@ -23,11 +23,12 @@ func Process(pid int, f Spec) (Breaker, error) {
 	if err := syscall.Kill(pid, 0); err != nil {
 		return nil, fmt.Errorf("process %d: %w", pid, err)
 	}
+	undo := fmt.Sprintf("kill -CONT %d 2>/dev/null", pid)
 	switch f.Kind {
 	case Hang:
-		return switches{stop, cont}, nil
+		return &guarded{Breaker: switches{stop, cont}, script: undo}, nil
 	case Flap:
-		return &flapping{on: stop, off: cont, half: f.Param}, nil
+		return &guarded{Breaker: &flapping{on: stop, off: cont, half: f.Param}, script: undo}, nil
 	case Kill:
 		return switches{signal(syscall.SIGKILL), func() error { return nil }}, nil
 	}
