@@ -180,7 +180,7 @@ func crowd(t *testing.T, p *Pool) {
 				if d := took(func() { err = p.Do(background, get("key")) }); d > timeout+grace || err == nil {
 					t.Errorf("a call took %v: %v", d, err)
 				}
-				time.Sleep(10 * time.Millisecond)
+				time.Sleep(50 * time.Millisecond)
 			}
 		})
 	}

@@ -163,7 +163,7 @@ func TestIdleConnectionIsSmall(t *testing.T) {
 // TestRequestInFlightIsSmall: what the pool keeps for each, beside the Request
 // itself, which is its caller's.
 func TestRequestInFlightIsSmall(t *testing.T) {
-	const n = 50_000
+	const n = 10_000
 	p := newPool(t, script(t, (*peer).stand), Config{Conns: 1, MaxInFlight: n, Timeout: 10 * patience})
 	rs := make([]*Request, n)
 	for i := range rs {
