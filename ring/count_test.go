@@ -20,10 +20,11 @@ func TestEqualFleetsLoseALabelToRounding(t *testing.T) {
 		"integer": {shareInteger, 0, nil},
 		"dalli":   {func(s []Server) []int { return perFour(shareDalli(s)) }, 0, nil},
 	}
+	all := fleet(1000, 1)
 	for name, test := range tests {
 		var lost []int
-		for n := 1; n <= 1000; n++ {
-			labels := test.rule(fleet(n, 1))
+		for n := 1; n <= len(all); n++ {
+			labels := test.rule(all[:n])
 			switch labels[0] {
 			case 40:
 			case 39:

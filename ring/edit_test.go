@@ -13,7 +13,8 @@ import (
 // third has so few different hashes that most points collide.
 func TestEditsEqualAFreshBuild(t *testing.T) {
 	plain, _ := Ketama.scheme()
-	few := crowded(t, 300)
+	few := crowded(t, 100)
+	few.labels = perWeight(40)
 	for seed := range uint64(10_000) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
 		sc := plain

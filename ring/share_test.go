@@ -44,7 +44,7 @@ func TestSharesOfALargeFleetAreEven(t *testing.T) {
 }
 
 func TestSharesAddUpAndMatchPicks(t *testing.T) {
-	const keys = 40_000
+	const keys = 20_000
 	for _, l := range Layouts() {
 		if l == Twemproxy || l == ModCRC15 {
 			continue // their key hashes are not even: fnv1a_64 clusters, 15 bits are few

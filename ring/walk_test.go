@@ -8,7 +8,7 @@ import (
 func TestWalkFollowsWithout(t *testing.T) {
 	for _, l := range Layouts() {
 		r := mustNew(t, l, fleet(12, 3)...)
-		for i := range 200 {
+		for i := range 60 {
 			key := keyNumber("key-", i)
 			view := r
 			for s := range r.Walk(key) {
