@@ -163,6 +163,11 @@ func (r *Request) over(now int64) error {
 	if now >= r.expires {
 		return ErrTimeout
 	}
+	return r.cancelled()
+}
+
+// cancelled returns errCancelled where the caller's context has ended.
+func (r *Request) cancelled() error {
 	select {
 	case <-r.cancel:
 		return errCancelled
@@ -259,7 +264,10 @@ func (c *conn) anyOver(now int64) (over, gone bool) {
 func (c *conn) lookSlot(s *slot, now int64, over bool, f *findings) bool {
 	r := s.req
 	err := r.over(now)
-	if err == nil || err == ErrTimeout && !over {
+	if err == ErrTimeout && !over {
+		err = r.cancelled() // who has gone gets no grace
+	}
+	if err == nil {
 		return false
 	}
 	s.req, s.done = nil, nil // the reply, if it comes, is thrown away
