@@ -34,7 +34,7 @@ type Client struct {
 	members []*server   // in the order of the list, with those that join or leave
 	rejudge *time.Timer // when the view of health changes by itself
 	closed  bool
-	leaving sync.WaitGroup // removed servers that are being closed
+	closing sync.WaitGroup // removed servers that are being closed, and the timer
 }
 
 // counters only grow. Nothing on the way of an ordinary request touches them.
@@ -78,15 +78,13 @@ func (c *Client) Close() {
 	c.closed = true
 	members := c.members
 	c.members = nil
-	if c.rejudge != nil {
-		c.rejudge.Stop()
-	}
+	c.cancelRejudge()
 	c.mu.Unlock()
 	var all sync.WaitGroup
 	for _, s := range members {
 		all.Go(s.close)
 	}
 	all.Wait()
-	c.leaving.Wait()
+	c.closing.Wait()
 	c.events.stop()
 }

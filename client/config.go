@@ -82,7 +82,8 @@ type Config struct {
 	// Logger gets one line for each change of state; nil means silence.
 	Logger *zap.Logger
 	// OnEvent is told the same as the log. The calls come one at a time from a
-	// goroutine of their own, so that a slow one delays nothing but events.
+	// goroutine of their own, so that a slow one delays nothing but events and
+	// Close, which waits for it; it must not call Close itself.
 	OnEvent func(Event)
 }
 

@@ -23,7 +23,7 @@ type detour struct {
 	tried    trail
 	at       *server // of the last attempt, home before it
 	err      error   // of the last attempt
-	alone    bool    // nobody stands in
+	again    bool    // the last one has been asked once more
 }
 
 // leastAttempt is the time below which a further attempt is not worth its while.
@@ -134,20 +134,17 @@ func (d *detour) elsewhere() error {
 			break
 		}
 		s := d.next()
-		if s == nil {
-			d.alone = d.tried.n == 1
+		if s == nil || d.err != nil && !d.spend() {
 			break
 		}
-		if d.err != nil && !d.spend() {
-			break
-		}
-		if s.doubtful() {
+		if s.doubtful() && !d.again {
 			left = min(left, s.patience())
 		}
-		d.tried.add(s)
 		d.attempt(s, left)
 		if d.err == nil {
-			d.c.counters.standIns.Add(1)
+			if s != d.home {
+				d.c.counters.standIns.Add(1)
+			}
 			return nil
 		}
 		d.failed()
@@ -158,14 +155,27 @@ func (d *detour) elsewhere() error {
 	return d.lastResort()
 }
 
-// next returns the stand-in to ask, by the newest view: home may have been
-// ejected while we waited for it. It is nil where keys must not move.
+// next returns the server to ask, by the newest view: home may have been ejected
+// while we waited for it. Where nobody else is left, the one that was asked last is
+// asked once more. It is nil where there is nobody.
 func (d *detour) next() *server {
 	d.snap = d.c.snap.Load()
-	if d.c.cfg.OnEject == FailFast || d.snap.modeOf(d.home) == down {
+	if d.mayMove() {
+		if s := d.snap.standIn(d.k.Key, &d.tried); s != nil {
+			d.tried.add(s)
+			return s
+		}
+	}
+	if d.err == nil || d.again || !d.snap.modeOf(d.at).open() {
 		return nil
 	}
-	return d.snap.standIn(d.k.Key, &d.tried)
+	d.again = true
+	return d.at
+}
+
+// mayMove reports whether the key may go to another server than home.
+func (d *detour) mayMove() bool {
+	return d.c.cfg.OnEject == Rehash && d.snap.modeOf(d.home) != down
 }
 
 func (d *detour) spend() bool {
@@ -177,23 +187,29 @@ func (d *detour) spend() bool {
 	return false
 }
 
-// lastResort ends an operation that nobody has answered. Where home was asked,
-// is all there is and time is left, it is asked once more.
+// lastResort ends an operation that nobody has answered.
 func (d *detour) lastResort() error {
-	left := time.Until(d.deadline)
-	alone := d.alone && d.snap.modeOf(d.home).open()
-	switch {
-	case d.err == nil && alone && d.k.miss():
-		// A hint says that what is there is not to be read, and nobody else has
-		// anything: the delete is as good as done.
-		return nil
-	case d.err == nil && !alone:
-		return opError(d.k.Op, d.home, d.k.Key, ErrServerDown)
-	case alone && left > leastAttempt && (d.err == nil || d.movable() && d.spend()):
-		d.attempt(d.home, left)
-		if d.err == nil {
-			return nil
+	if d.err != nil {
+		return d.result()
+	}
+	// Nobody was asked. Either nobody serves the key, or all who do hold a value
+	// that a hint is going to delete: that is as good as deleted.
+	s := d.home
+	if !d.snap.modeOf(s).open() {
+		s = nil
+		if d.mayMove() {
+			s = d.snap.anybody(d.k.Key)
 		}
+	}
+	left := time.Until(d.deadline)
+	switch {
+	case s == nil || left < leastAttempt:
+		return opError(d.k.Op, d.home, d.k.Key, ErrServerDown)
+	case d.k.miss():
+		return nil
+	}
+	d.attempt(s, left)
+	if d.err != nil {
 		d.failed()
 	}
 	return d.result()

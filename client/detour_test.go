@@ -267,3 +267,53 @@ func TestMultiGetReturnsWhatArrivedAndOneErrorPerServer(t *testing.T) {
 		}
 	})
 }
+
+// With home out and a write of unknown fate at the only other server, the key is
+// as good as deleted: no error, and it can be written.
+func TestUnknownWriteOnTheLastServerIsAMiss(t *testing.T) {
+	inWorld(t, 2, asleep, func(w *world) {
+		key := w.keys("cache0", 1)[0]
+		must(t, w.c.Drain("cache0"))
+		w.awaitMode("cache0", "moved", time.Second)
+		w.set(key, "x")
+		must(t, w.servers[1].Hang())
+		short, cancel := context.WithTimeout(ctx, 40*time.Millisecond)
+		defer cancel()
+		if err := w.c.Set(short, &client.Item{Key: key, Value: []byte("late")}); err == nil {
+			t.Error("no error")
+		}
+		must(t, w.servers[1].Heal())
+		_, err := w.c.Get(ctx, key)
+		wantErr(t, err, client.ErrCacheMiss)
+		found, err := w.c.GetMulti(ctx, []string{key})
+		must(t, err)
+		if len(found) != 0 {
+			t.Errorf("found %v", found)
+		}
+		w.set(key, "y")
+	})
+}
+
+func TestStandInThatLosesAConnectionIsAskedOnceMore(t *testing.T) {
+	inWorld(t, 2, asleep, func(w *world) {
+		key := w.keys("cache0", 1)[0]
+		must(t, w.c.Drain("cache0"))
+		w.awaitMode("cache0", "moved", time.Second)
+		w.set(key, "x")
+		w.servers[1].Reset(7)
+		for i := 0; i < 10 && w.c.Snapshot().Retries == 0; i++ {
+			_, err := w.c.Get(ctx, key)
+			must(t, err)
+		}
+		for i := 0; i < 10 && w.c.Snapshot().Retries == 1; i++ {
+			found, err := w.c.GetMulti(ctx, []string{key})
+			must(t, err)
+			if found[key] == nil {
+				t.Error("not found")
+			}
+		}
+		if n := w.c.Snapshot().Retries; n != 2 {
+			t.Errorf("%d retries, want 2", n)
+		}
+	})
+}

@@ -71,7 +71,7 @@ func (c *Client) refresh() (cut []*server) {
 		next.servers[i].update(next.modes[i], health[i].State, now)
 	}
 	for _, s := range gone {
-		c.leaving.Go(s.retire)
+		c.closing.Go(s.retire)
 	}
 	c.follow(view, now)
 	if old != nil && old.local != next.local {
@@ -87,13 +87,22 @@ func (c *Client) follow(view heartbeat.View, now time.Time) {
 			s.monitor.Forgive()
 		}
 	}
-	if c.rejudge != nil {
-		c.rejudge.Stop()
-		c.rejudge = nil
-	}
+	c.cancelRejudge()
 	if !view.Until.IsZero() {
-		c.rejudge = time.AfterFunc(view.Until.Sub(now)+time.Millisecond, c.reconsider)
+		c.closing.Add(1)
+		c.rejudge = time.AfterFunc(view.Until.Sub(now)+time.Millisecond, func() {
+			defer c.closing.Done()
+			c.reconsider()
+		})
 	}
+}
+
+// cancelRejudge takes the timer back. The caller holds mu.
+func (c *Client) cancelRejudge() {
+	if c.rejudge != nil && c.rejudge.Stop() {
+		c.closing.Done()
+	}
+	c.rejudge = nil
 }
 
 // reconsider refreshes the snapshot for the sake of the time that has passed.
@@ -125,9 +134,15 @@ func (c *Client) assemble(old *snapshot, servers []*server, view heartbeat.View)
 			out = append(out, servers[i].Name)
 		}
 	}
-	next.view = next.ring.Without(out...)
+	if old != nil && old.ring == next.ring && slices.EqualFunc(old.modes, next.modes, sameOpen) {
+		next.view = old.view
+	} else {
+		next.view = next.ring.Without(out...)
+	}
 	return next
 }
+
+func sameOpen(a, b mode) bool { return a.open() == b.open() }
 
 func (c *Client) modeFor(r heartbeat.Route) mode {
 	switch {

@@ -73,11 +73,17 @@ func TestLoansExpireAndAreBounded(t *testing.T) {
 		t.Errorf("at %d servers, want 2", len(at))
 	}
 	l.add("one too many", a, now.Add(3*time.Second), 2)
-	if next := l.expire(now.Add(time.Second)); len(l.keys) != 1 || !next.After(now.Add(time.Second)) {
-		t.Errorf("%d loans left, the next ends %v later", len(l.keys), next.Sub(now))
+	next := l.expire(now.Add(time.Second))
+	if len(l.keys) != 1 || next.Before(now.Add(2*time.Second)) {
+		t.Errorf("%d loans left, the next look %v later", len(l.keys), next.Sub(now))
 	}
-	l.expire(now.Add(2 * time.Second))
-	if len(l.keys) != 0 || !l.open(now.Add(2*time.Second)) || l.open(now.Add(3*time.Second)) {
+	if again := l.expire(now.Add(1500 * time.Millisecond)); !again.Equal(next) {
+		t.Errorf("looked again within a second: the next look %v later", again.Sub(now))
+	}
+	if last := l.expire(next); len(l.keys) != 0 || !last.IsZero() {
+		t.Errorf("%d loans left, the next look %v later", len(l.keys), last.Sub(now))
+	}
+	if !l.open(now.Add(2*time.Second)) || l.open(now.Add(3*time.Second)) {
 		t.Error("what found no room is on loan until it expires, and no longer")
 	}
 }

@@ -30,7 +30,7 @@ type (
 )
 
 // alloc makes k.item and returns n bytes for its value beside it. The pool calls
-// it when the value has arrived; for a value that stands alone k.item stays nil.
+// it when the value has arrived. A longer value stands alone: alloc returns nil.
 func (k *call) alloc(n int) []byte {
 	switch {
 	case n <= 64:
@@ -55,5 +55,5 @@ func (k *call) alloc(n int) []byte {
 		return i.b[:n:n]
 	}
 	k.item = nil
-	return make([]byte, n)
+	return nil
 }

@@ -12,7 +12,7 @@ import (
 const (
 	replayBatch  = 512                    // deletes under way at once
 	replayPause  = 500 * time.Millisecond // after a failed replay
-	leastKeeping = 50 * time.Millisecond  // between two looks at what expires
+	leastKeeping = 50 * time.Millisecond  // between two looks at what is to be done
 )
 
 var errReplay = errors.New("client: hints not carried out")
@@ -23,13 +23,18 @@ func (s *server) keep() {
 	defer close(s.kept)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var tended time.Time
 	for {
 		select {
 		case <-s.ctx.Done():
 			return
 		case <-s.wake:
+			// Many requests may leave hints: look once for all of them.
+			timer.Reset(leastKeeping - min(time.Since(tended), leastKeeping))
+			continue
 		case <-timer.C:
 		}
+		tended = time.Now()
 		if wait := s.tend(); wait > 0 {
 			timer.Reset(max(wait, leastKeeping))
 		}

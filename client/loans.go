@@ -18,6 +18,7 @@ type loan struct {
 type loans struct {
 	keys     map[string]loan
 	lostRoom time.Time // until then a key that is not known may be on loan, too
+	sweep    time.Time // when to look for what has expired
 }
 
 // open reports whether anything may be on loan.
@@ -33,6 +34,9 @@ func (l *loans) add(key string, s *server, until time.Time, most int) {
 	if l.keys == nil {
 		l.keys = make(map[string]loan)
 	}
+	if l.sweep.IsZero() {
+		l.sweep = until
+	}
 	if !known {
 		key = strings.Clone(key)
 	}
@@ -43,7 +47,17 @@ func (l *loans) add(key string, s *server, until time.Time, most int) {
 }
 
 // expire forgets what has expired and returns when to look again, zero for never.
+// It looks once a second at most: there may be many.
 func (l *loans) expire(now time.Time) (next time.Time) {
+	if now.Before(l.sweep) {
+		return l.sweep
+	}
+	defer func() {
+		if !next.IsZero() {
+			next = later(next, now.Add(time.Second))
+		}
+		l.sweep = next
+	}()
 	for key, loan := range l.keys {
 		if !loan.until.After(now) {
 			delete(l.keys, key)
@@ -51,10 +65,17 @@ func (l *loans) expire(now time.Time) (next time.Time) {
 			next = loan.until
 		}
 	}
-	if l.lostRoom.After(now) && l.lostRoom.After(next) {
-		next = l.lostRoom
+	if l.lostRoom.After(now) {
+		next = later(next, l.lostRoom)
 	}
 	return next
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // lend notes that the value of home's key is going to be stored at standIn.

@@ -109,16 +109,17 @@ func (b *batch) place(key string) {
 func (b *batch) placeAway(home *server, key string) {
 	var not trail
 	not.add(home)
-	if b.c.cfg.OnEject == Rehash {
+	moves := b.c.cfg.OnEject == Rehash
+	if moves {
 		if s := b.snap.standIn(key, &not); s != nil {
 			b.add(b.snap.index[s.Name], key)
 			b.c.counters.standIns.Add(1)
 			return
 		}
 	}
-	if !b.snap.modeOf(home).open() {
+	if !b.snap.modeOf(home).open() && (!moves || b.snap.anybody(key) == nil) {
 		b.fail(home, key, ErrServerDown)
-	} // else a hint says that there is nothing to be read
+	} // else hints say that there is nothing to be read
 }
 
 func (b *batch) add(i int, key string) {
@@ -258,8 +259,10 @@ func (b *batch) placeAgain(key string, lost []error) {
 	switch {
 	case s != nil:
 		b.add(b.snap.index[s.Name], key)
-	case len(b.snap.servers) == 1 && m.open():
-		b.add(i, key) // all there is
+	case m.open():
+		b.add(i, key) // once more: nobody else is left
+	case m == moved && b.c.cfg.OnEject == Rehash && b.snap.anybody(key) != nil:
+		b.add(b.snap.index[b.snap.anybody(key).Name], key)
 	default:
 		for _, err := range lost {
 			b.failures = again(b.failures, err, home)

@@ -52,6 +52,14 @@ func (s *snapshot) standIn(key string, tried *trail) *server {
 	return nil
 }
 
+// anybody returns the first open server in the failover order of key, or nil.
+func (s *snapshot) anybody(key string) *server {
+	if i := s.view.Index(key); i >= 0 {
+		return s.servers[i]
+	}
+	return nil
+}
+
 func (s *snapshot) fits(i int, key string, tried *trail) bool {
 	return s.modes[i].open() && !tried.has(s.servers[i]) && !s.servers[i].hinted(key)
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/ringbeat/ringbeat/client"
+	"github.com/ringbeat/ringbeat/client/internal/realserver"
+	"github.com/ringbeat/ringbeat/ring"
 )
 
 // load sends requests at a constant rate, whatever becomes of them: 20 % sets,
@@ -20,6 +22,7 @@ import (
 // whose set had returned before the read began.
 type load struct {
 	c    *client.Client
+	calm *load // the same against a server that nobody breaks
 	keys []*record
 	done chan struct{}
 	all  sync.WaitGroup
@@ -46,8 +49,21 @@ type result struct {
 	stale bool
 }
 
-// begin starts the load; end stops it.
-func begin(c *client.Client, rate int, keys int) *load {
+// begin starts the load, and a little of it beside, against a server of its own,
+// which shows how much of what is seen is the machine's fault.
+func (e *env) begin(rate int) *load {
+	l := start(e.c, rate, 50)
+	p := realserver.Start(e.t)
+	c, err := client.New(client.Config{Servers: []ring.Server{{Name: p.Addr}}, Timeout: 5 * time.Second})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	e.t.Cleanup(c.Close)
+	l.calm = start(c, min(rate, 100), 50)
+	return l
+}
+
+func start(c *client.Client, rate int, keys int) *load {
 	l := &load{c: c, done: make(chan struct{})}
 	for i := range keys {
 		l.keys = append(l.keys, &record{key: fmt.Sprintf("key:%d", i)})
@@ -73,6 +89,10 @@ func (l *load) run(gap time.Duration) {
 func (l *load) end() {
 	close(l.done)
 	l.all.Wait()
+	if l.calm != nil {
+		l.calm.end()
+		slices.SortFunc(l.calm.results, func(a, b result) int { return a.due.Compare(b.due) })
+	}
 }
 
 func (l *load) one(r *record, set bool, due time.Time) {
@@ -128,15 +148,14 @@ func (l *load) get(r *record) (stale bool, err error) {
 // report is what users noticed between two times.
 type report struct {
 	ops, failed, stale int
-	harmed             int           // failed, or 100 ms slower than without a fault
+	harmed             int           // failed, or 100 ms slower than all beside it
 	lastHarmed         time.Duration // after the beginning, when it was due
 	worst              time.Duration
 	firstErr           error
 }
 
-// between sums up what was due between two times. usual is the p99 without a
-// fault.
-func (l *load) between(from, to time.Time, usual time.Duration) report {
+// between sums up what was due between two times.
+func (l *load) between(from, to time.Time) report {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var r report
@@ -155,7 +174,7 @@ func (l *load) between(from, to time.Time, usual time.Duration) report {
 				r.firstErr = res.err
 			}
 		}
-		if res.err != nil || res.took > usual+100*time.Millisecond {
+		if res.err != nil || res.took > 100*time.Millisecond+l.calm.slowest(res) {
 			r.harmed++
 			r.lastHarmed = max(r.lastHarmed, res.due.Sub(from))
 		}
@@ -163,21 +182,20 @@ func (l *load) between(from, to time.Time, usual time.Duration) report {
 	return r
 }
 
-// usual returns the p99 of the latency before a time.
-func (l *load) usual(before time.Time) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var took []time.Duration
-	for _, res := range l.results {
-		if res.due.Before(before) {
-			took = append(took, res.took)
-		}
+// slowest returns the longest that a request took which was under way at the same
+// time as other.
+func (l *load) slowest(other result) (most time.Duration) {
+	const around = 200 * time.Millisecond
+	i, _ := slices.BinarySearchFunc(l.results, other.due.Add(-around), func(r result, at time.Time) int { return r.due.Compare(at) })
+	for ; i < len(l.results) && l.results[i].due.Before(other.due.Add(other.took)); i++ {
+		most = max(most, l.results[i].took)
 	}
-	if len(took) == 0 {
-		return 0
-	}
-	slices.Sort(took)
-	return took[len(took)*99/100]
+	return most
+}
+
+// calmWorst returns the slowest request beside, between two times.
+func (l *load) calmWorst(from, to time.Time) time.Duration {
+	return l.calm.slowest(result{due: from, took: to.Sub(from)})
 }
 
 func (r report) String() string {

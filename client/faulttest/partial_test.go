@@ -15,7 +15,7 @@ import (
 // a hundred to fail and none to be stale.
 func disturb(t *testing.T, e *env, rate int, hold time.Duration, fault, heal func()) {
 	t.Helper()
-	l := begin(e.c, rate, 50)
+	l := e.begin(rate)
 	time.Sleep(warmUp)
 	began := time.Now()
 	fault()
@@ -24,11 +24,10 @@ func disturb(t *testing.T, e *env, rate int, hold time.Duration, fault, heal fun
 	healed := time.Now()
 	time.Sleep(3 * time.Second)
 	l.end()
-	usual := l.usual(began)
-	during := l.between(began, healed, usual)
-	later := l.between(healed, time.Now(), usual)
+	during := l.between(began, healed)
+	later := l.between(healed, time.Now())
 	s := e.c.Snapshot()
-	t.Logf("usual %v, %d ejections, %d readmissions, %d retries, %d hints", usual.Round(time.Microsecond), s.Ejections, s.Readmissions, s.Retries, s.Hints)
+	t.Logf("beside %v, %d ejections, %d readmissions, %d retries, %d hints", l.calmWorst(began, time.Now()).Round(time.Millisecond), s.Ejections, s.Readmissions, s.Retries, s.Hints)
 	t.Logf("during: %v", during)
 	t.Logf("after:  %v", later)
 	during.wantFailed(t, during.ops/100)
@@ -132,7 +131,7 @@ func TestFaultRestart(t *testing.T) {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t, 2, nil)
-			l := begin(e.c, rate, 50)
+			l := e.begin(rate)
 			time.Sleep(warmUp)
 			began := time.Now()
 			e.servers[0].Kill()
@@ -142,9 +141,8 @@ func TestFaultRestart(t *testing.T) {
 			back := time.Since(began)
 			time.Sleep(2 * time.Second)
 			l.end()
-			usual := l.usual(began)
-			r := l.between(began, time.Now(), usual)
-			t.Logf("usual %v, back after %v: %v", usual.Round(time.Microsecond), back.Round(time.Millisecond), r)
+			r := l.between(began, time.Now())
+			t.Logf("beside %v, back after %v: %v", l.calmWorst(began, time.Now()).Round(time.Millisecond), back.Round(time.Millisecond), r)
 			r.wantFailed(t, 0)
 			if r.stale > 0 {
 				t.Errorf("%d stale reads", r.stale)
@@ -161,7 +159,7 @@ func TestFaultAllServersGone(t *testing.T) {
 		t.Run(fmt.Sprintf("cutOff=%v", cutOff), func(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t, 3, nil)
-			l := begin(e.c, 100, 50)
+			l := e.begin(100)
 			time.Sleep(warmUp)
 			for _, s := range e.servers {
 				if cutOff {
@@ -199,10 +197,10 @@ func TestFaultAllServersGone(t *testing.T) {
 			back := time.Now()
 			time.Sleep(time.Second)
 			l.end()
-			later := l.between(back, time.Now(), l.usual(back))
+			later := l.between(back, time.Now())
 			t.Logf("back after %v; then %v", back.Sub(healed).Round(time.Millisecond), later)
 			later.wantFailed(t, 0)
-			if r := l.between(healed, time.Now(), 0); r.stale > 0 {
+			if r := l.between(healed, time.Now()); r.stale > 0 {
 				t.Errorf("%d stale reads", r.stale)
 			}
 		})
@@ -230,7 +228,7 @@ func (e *env) requests() (n uint64) {
 // of the first move; those of the second would crush the survivor and fail fast.
 func TestFaultTwoOfThreeServers(t *testing.T) {
 	e := newEnv(t, 3, nil)
-	l := begin(e.c, 200, 50)
+	l := e.begin(200)
 	time.Sleep(warmUp)
 	e.servers[0].Stop()
 	time.Sleep(time.Second)
@@ -253,7 +251,7 @@ func TestFaultTwoOfThreeServers(t *testing.T) {
 	e.await("all servers back", 8*time.Second, func() bool { return e.status(0).Mode == "serving" && e.status(1).Mode == "serving" })
 	time.Sleep(time.Second)
 	l.end()
-	if all := l.between(time.Time{}, time.Now(), 0); all.stale > 0 {
+	if all := l.between(time.Time{}, time.Now()); all.stale > 0 {
 		t.Errorf("%d stale reads", all.stale)
 	}
 }
