@@ -246,6 +246,21 @@ func TestServerThatDropsAtOnceIsBackedOffFrom(t *testing.T) {
 	})
 }
 
+// TestTimeoutWithoutAConnectionTellsWhy: dials that take their time fail one after
+// the other, and there is always another to wait for.
+func TestTimeoutWithoutAConnectionTellsWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cause := errors.New("certificate has expired")
+		p := newPool(t, "in memory", Config{Timeout: 200 * time.Millisecond, Dial: func(context.Context) (net.Conn, error) {
+			time.Sleep(40 * time.Millisecond)
+			return nil, cause
+		}})
+		err := p.Do(background, get("key"))
+		wantSent(t, err, cause, false)
+		wantSent(t, err, ErrDial, false)
+	})
+}
+
 // TestQueueIsBounded: beyond its bound requests fail at once.
 func TestQueueIsBounded(t *testing.T) {
 	p := newPool(t, "in memory", Config{Conns: 1, Timeout: patience, Dial: func(ctx context.Context) (net.Conn, error) {

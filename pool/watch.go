@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"fmt"
 	"sync"
 	"time"
 )
@@ -137,10 +138,7 @@ func (g *group) look(now int64, late bool, f *findings) {
 func (g *group) lookQueue(now int64, f *findings) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	dialing := true
-	for i := range g.conns {
-		dialing = dialing && g.conns[i].Load() == nil
-	}
+	vain := g.vain()
 	kept := g.queue[:0:0]
 	for _, r := range g.queue {
 		err := r.over(now)
@@ -148,14 +146,29 @@ func (g *group) lookQueue(now int64, f *findings) {
 			kept = append(kept, r)
 			continue
 		}
-		if err == ErrTimeout && !dialing {
-			err = ErrBusy
+		if err == ErrTimeout {
+			err = vain
 		}
 		r.err = &Error{Err: err}
 		f.ended = append(f.ended, r)
 	}
 	g.queue = kept
 	g.waiting.Store(int32(len(kept)))
+}
+
+// vain returns what a request has waited for in vain: room, or a connection. The
+// caller holds mu.
+func (g *group) vain() error {
+	err := ErrTimeout
+	for i := range g.conns {
+		if g.conns[i].Load() != nil {
+			return ErrBusy
+		}
+		if cause := g.places[i].err; cause != nil {
+			err = fmt.Errorf("%w: %w", ErrTimeout, cause)
+		}
+	}
+	return err
 }
 
 // over returns why r must not wait any longer, or nil.
