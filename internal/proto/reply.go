@@ -81,13 +81,22 @@ func (e *Expect) Parse(b []byte, r *Reply) (n, index int, step Step, err error) 
 	return e.parseClassic(b, line, r)
 }
 
-// malformed quotes the beginning of what was seen: never the value of an item, as
-// only lines come here.
+// knownWords are the beginnings of lines that tell what has gone wrong.
+var knownWords = [...]string{
+	"VA", "HD", "EN", "NF", "NS", "EX", "MN", "OK", "END", "VALUE", "STAT", "STORED", "NOT_STORED",
+	"EXISTS", "NOT_FOUND", "DELETED", "TOUCHED", "VERSION", "RESET", "HTTP/1.0", "HTTP/1.1",
+}
+
+// malformed says what was seen, but quotes only what cannot be a part of a key or a
+// value: errors end in logs.
 func malformed(e *Expect, line []byte) error {
-	if len(line) > 60 {
-		line = line[:60]
+	word, _, _ := bytes.Cut(bytes.TrimSuffix(line, []byte("\r")), []byte(" "))
+	for _, known := range knownWords {
+		if string(word) == known {
+			return fmt.Errorf("%w: a line with %s to a %s request", ErrMalformed, known, e.Op)
+		}
 	}
-	return fmt.Errorf("%w: %q to a %s request", ErrMalformed, line, e.Op)
+	return fmt.Errorf("%w: an unknown line of %d bytes to a %s request", ErrMalformed, len(line), e.Op)
 }
 
 // parseError recognises the three error lines.

@@ -334,9 +334,23 @@ func TestErrorLinesAreKeptShort(t *testing.T) {
 	if want := "memcached: server says: SERVER_ERROR no"; serverError("SERVER_ERROR no", false).Err.Error() != want {
 		t.Errorf("the error reads otherwise than %q", want)
 	}
-	_, err = read(Meta, &getK, strings.Repeat("x", 5000)+"\r\n")
-	if err == nil || len(err.Error()) > 200 {
-		t.Errorf("a line that is no reply is quoted in full: %v", err)
+}
+
+// TestErrorsTellNoKeyAndNoValue: errors end in logs, keys and values must not.
+func TestErrorsTellNoKeyAndNoValue(t *testing.T) {
+	for in, tells := range map[string]string{
+		"VALUE secret 0 1 1\r\nx\r\nEND\r\n":    "VALUE",
+		"secret\r\n":                            "unknown",
+		"SECRET secret\r\n":                     "unknown",
+		"HTTP/1.1 400 secret\r\n":               "HTTP/1.1",
+		strings.Repeat("secret", 1000) + "\r\n": "6000 bytes",
+	} {
+		for _, d := range []Dialect{Meta, Classic} {
+			_, err := read(d, &getK, in)
+			if err == nil || strings.Contains(strings.ToLower(err.Error()), "secret") || !strings.Contains(err.Error(), tells) {
+				t.Errorf("%v %.20q: %v", d, in, err)
+			}
+		}
 	}
 }
 
