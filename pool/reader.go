@@ -151,8 +151,7 @@ func (c *conn) digest() error {
 		}
 	}
 	if off < c.rend {
-		line := c.rbuf[off:min(c.rend, off+40)]
-		return fmt.Errorf("%w: %q to no request", proto.ErrMalformed, line)
+		return fmt.Errorf("%w: %d bytes to no request", proto.ErrMalformed, c.rend-off)
 	}
 	c.rend = 0
 	return nil
