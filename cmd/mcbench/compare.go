@@ -65,7 +65,7 @@ func (c *compareCmd) config(a *app) (bench.Config, error) {
 	}
 	w, err := c.loadFlags.config()
 	cfg.Workload = w
-	err = errors.Join(err, target.Check(c.Client), target.Check(c.Against), c.paceFlags.apply(&cfg))
+	err = errors.Join(err, target.Check(c.Client), target.Check(c.Against), c.paceFlags.apply(&cfg, 20*time.Second))
 	if c.Requests > 0 {
 		err = errors.Join(err, errors.New("compare runs for a time: use -d instead of -n"))
 	}

@@ -23,7 +23,7 @@ type failoverCmd struct {
 	Victim    int      `default:"0" help:"Number of the server that breaks, from 0 (${default})."`
 	VictimPID int      `name:"victim-pid" placeholder:"PID" help:"Break a real server's process: SIGSTOP for hang and flap, SIGKILL for kill."`
 	IPTables  bool     `name:"iptables" help:"Break a real server's port with packet filter rules: blackhole and flap, as root."`
-	OtherQPS  float64  `name:"other-qps" default:"-1" help:"Requests per second to all other servers together; the victim keeps its own share of the rate."`
+	OtherQPS  *float64 `name:"other-qps" placeholder:"N" help:"Requests per second to all other servers together; the victim keeps its own share of the rate."`
 	Client    []string `default:"${rivals}" help:"Clients side by side, each with the whole load: ${clients} (${default})."`
 }
 
@@ -38,9 +38,6 @@ func (*failoverCmd) Help() string {
 
 // Run breaks a server under load.
 func (c *failoverCmd) Run(a *app) error {
-	if c.Duration == length(10*time.Second) { // the default of run is too short here
-		c.Duration = length(c.At + c.For + span(4*time.Second))
-	}
 	cfg := bench.Config{
 		Command: "failover", Clients: c.Client, Verify: true, FillMiss: true,
 		NoLoad: c.NoLoad, Warmup: time.Duration(c.Warmup), Interval: 200 * time.Millisecond,
@@ -52,7 +49,7 @@ func (c *failoverCmd) Run(a *app) error {
 	var err error
 	cfg.Workload, err = c.loadFlags.config()
 	spec, ferr := fault.Parse(c.Fault)
-	err = errors.Join(err, ferr, c.paceFlags.apply(&cfg), c.check(), c.reportFlags.apply(&cfg))
+	err = errors.Join(err, ferr, c.paceFlags.apply(&cfg, time.Duration(c.At+c.For)+4*time.Second), c.check(), c.reportFlags.apply(&cfg))
 	if err != nil {
 		return &exitError{exitUsage, err.Error()}
 	}
@@ -63,6 +60,9 @@ func (c *failoverCmd) check() error {
 	var errs []error
 	if len(c.Client) == 0 {
 		errs = append(errs, errors.New("--client: want at least one"))
+	}
+	if c.OtherQPS != nil && !(*c.OtherQPS >= 0) {
+		errs = append(errs, errors.New("--other-qps: want 0 or more"))
 	}
 	for _, name := range c.Client {
 		errs = append(errs, target.Check(name))
@@ -92,7 +92,9 @@ func (c *failoverCmd) conduct(a *app, cfg bench.Config, spec fault.Spec) error {
 	if err != nil {
 		return &exitError{exitUsage, err.Error()}
 	}
-	cfg.OtherQPS = c.OtherQPS
+	if cfg.OtherQPS = -1; c.OtherQPS != nil {
+		cfg.OtherQPS = *c.OtherQPS
+	}
 	cfg.Fault = &bench.FaultPlan{
 		Kind: spec.String(), Victim: c.Victim, At: time.Duration(c.At), For: time.Duration(c.For), Breaker: breaker,
 	}

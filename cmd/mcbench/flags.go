@@ -15,7 +15,7 @@ import (
 
 // fleetFlags name the servers.
 type fleetFlags struct {
-	Server  []string `short:"s" placeholder:"HOST:PORT[=WEIGHT],..." help:"Servers; none: three embedded ones, weights 2:1:1."`
+	Server  []string `short:"s" placeholder:"HOST:PORT[=WEIGHT]" help:"Servers; none: three embedded ones, weights 2:1:1."`
 	Servers []string `arg:"" optional:"" name:"server" help:"The same as -s."`
 	Hash    string   `default:"ketama" help:"Layout of the ring (${default}; see docs/interop.md)."`
 }
@@ -43,22 +43,22 @@ func (f *fleetFlags) fleet() (*bench.Fleet, *bench.Embedded, error) {
 
 // loadFlags describe the requests.
 type loadFlags struct {
-	Preset    string  `placeholder:"NAME" help:"A published workload: fb, twitter1, twitter4, twitter12, twitter18, twitter26, twitter52. Flags given as well win."`
-	Ratio     string  `placeholder:"SET:GET" help:"Sets to gets (1:9)."`
-	Mix       string  `placeholder:"OP=W,..." help:"Instead of --ratio: get=90,set=8,delete=1,incr=1 and add, touch, mget, cas."`
-	Size      string  `aliases:"value-size" placeholder:"LAW" help:"Value size in bytes: 100, 10-1000, 64:3,1024:1, normal:500,100, exp:300, fb (100)."`
-	KeySize   string  `placeholder:"N" help:"Key size in bytes, or fb (as short as they can be)."`
-	Keys      count   `default:"100k" help:"Number of keys (${default})."`
-	KeyPrefix string  `default:"mcbench-" help:"Begin of every key (${default})."`
-	Dist      string  `placeholder:"LAW" help:"Key popularity: zipf:0.99, uniform, gauss:10%, hotspot:10%:90%, seq, latest (zipf:0.99)."`
-	MGet      int     `name:"mget" default:"1" help:"Keys per multi-get; above 1 every get becomes one (${default})."`
-	TTL       string  `name:"ttl" placeholder:"S" help:"Lifetime of values in seconds: 60, 60-300 (0: no end)."`
-	HitRatio  float64 `default:"-1" help:"Share of the reads that ask for stored keys, 0 to 1 (1)."`
-	Fill      bool    `help:"Store what a get missed, as a look-aside cache does."`
-	Verify    bool    `help:"Check each value read against key and version; wrong or stale ones fail the run."`
-	NoLoad    bool    `help:"Do not store the keys first."`
-	Warmup    span    `default:"1s" help:"Unmeasured load before the run (${default})."`
-	Seed      uint64  `default:"1" help:"Same seed, same requests (${default})."`
+	Preset    string   `placeholder:"NAME" help:"A published workload: fb, twitter1, twitter4, twitter12, twitter18, twitter26, twitter52. Flags given as well win."`
+	Ratio     string   `placeholder:"SET:GET" help:"Sets to gets (1:9)."`
+	Mix       string   `placeholder:"OP=W,..." help:"Instead of --ratio: get=90,set=8,delete=1,incr=1 and add, touch, mget, cas."`
+	Size      string   `aliases:"value-size" placeholder:"LAW" help:"Value size in bytes: 100, 10-1000, 64:3,1024:1, normal:500,100, exp:300, fb (100)."`
+	KeySize   string   `placeholder:"N" help:"Key size in bytes, or fb (as short as they can be)."`
+	Keys      count    `default:"100k" help:"Number of keys (${default})."`
+	KeyPrefix string   `default:"mcbench-" help:"Begin of every key (${default})."`
+	Dist      string   `placeholder:"LAW" help:"Key popularity: zipf:0.99, uniform, gauss:10%, hotspot:10%:90%, seq, latest (zipf:0.99)."`
+	MGet      int      `name:"mget" default:"1" help:"Keys per multi-get; above 1 every get becomes one (${default})."`
+	TTL       string   `name:"ttl" placeholder:"S" help:"Lifetime of values in seconds: 60, 60-300 (0: no end)."`
+	HitRatio  *float64 `placeholder:"SHARE" help:"Share of the reads that ask for stored keys, 0 to 1 (1)."`
+	Fill      bool     `help:"Store what a get missed, as a look-aside cache does."`
+	Verify    bool     `help:"Check each value read against key and version; wrong or stale ones fail the run."`
+	NoLoad    bool     `help:"Do not store the keys first."`
+	Warmup    span     `default:"1s" help:"Unmeasured load before the run (${default})."`
+	Seed      uint64   `default:"1" help:"Same seed, same requests (${default})."`
 }
 
 // config joins preset, flags and defaults.
@@ -84,8 +84,8 @@ func (f *loadFlags) config() (workload.Config, error) {
 	set(&c.Size, f.Size)
 	set(&c.KeySize, f.KeySize)
 	set(&c.TTL, f.TTL)
-	if f.HitRatio != -1 {
-		c.HitRatio = f.HitRatio
+	if f.HitRatio != nil {
+		c.HitRatio = *f.HitRatio
 	}
 	errs = append(errs, f.mix(&c))
 	if err := errors.Join(errs...); err != nil {
@@ -113,7 +113,7 @@ func (f *loadFlags) mix(c *workload.Config) (err error) {
 // paceFlags say how fast and how long.
 type paceFlags struct {
 	Rate        rate   `short:"r" aliases:"qps" default:"2k" help:"Requests per second in an open loop; 0 or max: closed loop (${default})."`
-	Duration    length `short:"d" default:"10s" help:"How long (${default})."`
+	Duration    length `short:"d" placeholder:"TIME" help:"How long (run: 10s; compare: 20s; failover: 4s beyond the fault)."`
 	Requests    count  `short:"n" placeholder:"N" help:"This many requests instead of -d."`
 	Arrival     string `default:"poisson" help:"Gaps between due times: poisson or uniform (${default})."`
 	MaxInflight count  `default:"10k" help:"Open loop: requests under way at most; what is due beyond counts as not sent (${default})."`
@@ -122,7 +122,11 @@ type paceFlags struct {
 	Timeout     span   `default:"200ms" help:"Budget of one call (${default})."`
 }
 
-func (f *paceFlags) apply(c *bench.Config) error {
+// apply checks the flags and carries them over; usual is the duration if none is given.
+func (f *paceFlags) apply(c *bench.Config, usual time.Duration) error {
+	if f.Duration == 0 {
+		f.Duration = length(usual)
+	}
 	arrival, err := pace.ParseArrival(f.Arrival)
 	errs := []error{err}
 	check := func(ok bool, format string, args ...any) {
@@ -134,7 +138,6 @@ func (f *paceFlags) apply(c *bench.Config) error {
 	check(f.Pool >= 1 && f.Pool <= 64, "--pool %d: want 1 to 64", f.Pool)
 	check(f.MaxInflight >= 1 && f.MaxInflight <= 1_000_000, "--max-inflight %d: want 1 to 1M", f.MaxInflight)
 	check(f.Timeout >= span(time.Millisecond), "--timeout %v: want at least 1ms", time.Duration(f.Timeout))
-	check(f.Duration > 0 || f.Requests > 0, "-d 0: want a duration above 0, or -n")
 	check(f.Rate == 0 || float64(f.Rate)*time.Duration(f.Duration).Seconds() >= 1 || f.Requests > 0,
 		"-r %v for %v makes no request", float64(f.Rate), time.Duration(f.Duration))
 	c.Rate, c.Arrival, c.Duration = float64(f.Rate), arrival, time.Duration(f.Duration)

@@ -230,8 +230,7 @@ func collectFields(v any, out map[string]bool) {
 // A black hole under load: ringbeat ejects the server and no request fails, gomemcache
 // pays until the heal.
 func TestFailoverShowsTheOutage(t *testing.T) {
-	t.Parallel()
-	o := mcbench(t, "failover", "--keys", "2000", "--warmup", "100ms", "-r", "500", "--at", "500ms", "--for", "1500ms", "-d", "3500ms", "--json", "-")
+	o := mcbench(t, "failover", "--keys", "2000", "--warmup", "100ms", "-r", "200", "--at", "500ms", "--for", "3s", "-d", "5500ms", "--json", "-")
 	r, err := report.ReadJSON(strings.NewReader(o.stdout))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, o.stderr)

@@ -18,7 +18,7 @@ import (
 // replayCmd is mcbench replay.
 type replayCmd struct {
 	File        string   `arg:"" help:"Trace in the format of github.com/twitter/cache-trace, not compressed; - is standard input."`
-	Server      []string `short:"s" placeholder:"HOST:PORT[=WEIGHT],..." help:"Servers; none: three embedded ones, weights 2:1:1."`
+	Server      []string `short:"s" placeholder:"HOST:PORT[=WEIGHT]" help:"Servers; none: three embedded ones, weights 2:1:1."`
 	Hash        string   `default:"ketama" help:"Layout of the ring (${default})."`
 	Speed       string   `default:"1x" help:"How many times faster than recorded, such as 10x, or max for a closed loop (${default})."`
 	Limit       count    `default:"1M" help:"Requests to read at most (${default})."`

@@ -39,7 +39,7 @@ func (c *runCmd) config(a *app) (bench.Config, error) {
 	}
 	var err error
 	cfg.Workload, err = c.loadFlags.config()
-	if err := errors.Join(err, target.Check(c.Client), c.paceFlags.apply(&cfg), c.reportFlags.apply(&cfg)); err != nil {
+	if err := errors.Join(err, target.Check(c.Client), c.paceFlags.apply(&cfg, 10*time.Second), c.reportFlags.apply(&cfg)); err != nil {
 		return cfg, &exitError{exitUsage, err.Error()}
 	}
 	return cfg, nil

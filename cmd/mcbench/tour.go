@@ -1,9 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"time"
-)
+import "fmt"
 
 // tour is mcbench without arguments: an outage among servers of its own. It never loads
 // servers that it merely finds in the environment.
@@ -16,5 +13,5 @@ func (a *app) tour() error {
 	fmt.Fprint(a.stderr, "mcbench: a tour of 12 seconds. Three memcached of weights 2:1:1 live in this process;\n"+
 		"two clients make 2,000 requests/s each. At 4 s the largest server goes dark, at 8 s it\n"+
 		"is back. Nothing is written to disk. (mcbench --help shows what else there is.)\n\n")
-	return a.command([]string{"failover", "--duration", (12 * time.Second).String()})
+	return a.command([]string{"failover"})
 }

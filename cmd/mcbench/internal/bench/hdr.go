@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/measure"
 )
 
 // hdrLog writes interval histograms in HdrHistogram's log format, version 1.3 with V2
@@ -38,6 +40,9 @@ func newHDRLog(w io.Writer, start time.Time) (*hdrLog, error) {
 func (h *hdrLog) write(interval *hdrhistogram.Histogram, now time.Time) {
 	if h.err != nil {
 		return
+	}
+	if interval == nil { // nothing happened: an empty histogram says so
+		interval = measure.NewHistogram()
 	}
 	interval.SetStartTimeMs(h.last.UnixMilli())
 	interval.SetEndTimeMs(now.UnixMilli())

@@ -88,8 +88,8 @@ func (r *Recorder) NotSent(worker int) {
 func (r *Recorder) Lag(worker int, late time.Duration) {
 	sh := &r.shards[worker%len(r.shards)]
 	sh.mu.Lock()
-	record(sh.tally.Lag, late)
-	record(sh.interval.Lag, late)
+	record(&sh.tally.Lag, late)
+	record(&sh.interval.Lag, late)
 	sh.mu.Unlock()
 }
 

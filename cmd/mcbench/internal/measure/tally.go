@@ -13,6 +13,7 @@ type Tally struct {
 	Sent    int64 // requests that were sent
 	NotSent int64 // due while the cap on requests under way was reached; failed
 
+	// Histograms are nil before their first sample: most shards never see some of them.
 	Response *hdrhistogram.Histogram // from the due moment, all requests, errors included
 	Service  *hdrhistogram.Histogram // from the real send
 	Lag      *hdrhistogram.Histogram // of the generator itself
@@ -37,7 +38,6 @@ type OpTally struct {
 type ServerTally struct{ Count, Failed, Hits, Misses int64 }
 
 func (t *Tally) init(servers int) {
-	t.Response, t.Service, t.Lag = NewHistogram(), NewHistogram(), NewHistogram()
 	t.Servers = make([]ServerTally, servers)
 	t.Errors = map[string]int64{}
 }
@@ -48,17 +48,11 @@ const maxClasses = 32
 func (t *Tally) add(s *Sample) {
 	response := s.Done - s.Due
 	op := &t.Ops[s.Op]
-	if op.Response == nil {
-		op.Response = NewHistogram()
-	}
-	record(op.Response, response)
-	record(t.Service, s.Done-s.Sent)
+	record(&op.Response, response)
+	record(&t.Service, s.Done-s.Sent)
 	t.count(s)
 	if s.Err != nil {
-		if op.Failures == nil {
-			op.Failures = NewHistogram()
-		}
-		record(op.Failures, response)
+		record(&op.Failures, response)
 		t.LastError = max(t.LastError, s.Done)
 		t.countError(s.Err)
 	}
@@ -66,7 +60,7 @@ func (t *Tally) add(s *Sample) {
 
 // addInterval keeps one response histogram for all operations.
 func (t *Tally) addInterval(s *Sample) {
-	record(t.Response, s.Done-s.Due)
+	record(&t.Response, s.Done-s.Due)
 	t.count(s)
 }
 
@@ -99,9 +93,12 @@ func (t *Tally) countError(err error) {
 }
 
 // record clamps to the range, so that no sample is ever lost.
-func record(h *hdrhistogram.Histogram, d time.Duration) {
+func record(h **hdrhistogram.Histogram, d time.Duration) {
+	if *h == nil {
+		*h = NewHistogram()
+	}
 	v := min(max(int64(d), 0), Highest)
-	if err := h.RecordValue(v); err != nil {
+	if err := (*h).RecordValue(v); err != nil {
 		panic("bug: clamped value out of the histogram's range: " + err.Error())
 	}
 }
@@ -109,14 +106,12 @@ func record(h *hdrhistogram.Histogram, d time.Duration) {
 func (t *Tally) merge(from *Tally) {
 	t.NotSent += from.NotSent
 	t.LastError = max(t.LastError, from.LastError)
-	t.Response.Merge(from.Response)
-	t.Service.Merge(from.Service)
-	t.Lag.Merge(from.Lag)
+	t.Response = mergeHistogram(t.Response, from.Response)
+	t.Service = mergeHistogram(t.Service, from.Service)
+	t.Lag = mergeHistogram(t.Lag, from.Lag)
 	for i := range t.Ops {
 		t.Ops[i].merge(&from.Ops[i])
-		if h := from.Ops[i].Response; h != nil {
-			t.Response.Merge(h)
-		}
+		t.Response = mergeHistogram(t.Response, from.Ops[i].Response)
 	}
 	for i := range t.Servers {
 		a, b := &t.Servers[i], &from.Servers[i]
@@ -156,8 +151,11 @@ func mergeHistogram(to, from *hdrhistogram.Histogram) *hdrhistogram.Histogram {
 // reset empties an interval's tally.
 func (t *Tally) reset() {
 	t.NotSent = 0
-	t.Response.Reset()
-	t.Lag.Reset()
+	for _, h := range []*hdrhistogram.Histogram{t.Response, t.Lag} {
+		if h != nil {
+			h.Reset()
+		}
+	}
 	for i := range t.Ops {
 		t.Ops[i] = OpTally{}
 	}
