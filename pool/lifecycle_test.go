@@ -2,12 +2,16 @@ package pool
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -243,4 +247,37 @@ func TestCountersOnlyGrow(t *testing.T) {
 	}
 	close(stop)
 	caller.Wait()
+}
+
+// TestDrainedConnectionIsReset: what lies in the socket of an ejected server must
+// not reach it when it is back.
+func TestDrainedConnectionIsReset(t *testing.T) {
+	certFile, keyFile, roots := certificate(t)
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	must(t, err)
+	for name, server := range map[string]*tls.Config{"plain": nil, "TLS": {Certificates: []tls.Certificate{pair}}} {
+		t.Run(name, func(t *testing.T) {
+			goOn, ended := make(chan struct{}), make(chan error, 1)
+			addr := scriptOver(t, server, func(c *peer) {
+				<-goOn
+				_, err := io.Copy(io.Discard, c.r)
+				ended <- err
+			})
+			cfg := Config{Conns: 1, LargeValue: 1 << 30, Timeout: patience, DialTimeout: patience}
+			if server != nil {
+				cfg.Dial = overTLS(addr, roots)
+			}
+			p := newPool(t, addr, cfg)
+			r := set("key", strings.Repeat("v", 1<<20))
+			p.Start(background, r)
+			eventually(t, "the set is under way", func() bool { return p.Stats().Writes > 0 })
+			p.Drain(ErrConnLost)
+			_ = p.Wait(r)
+			within(t, patience, "Close", p.Close)
+			close(goOn)
+			if err := <-ended; !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("the server reads to the end: %v", err)
+			}
+		})
+	}
 }

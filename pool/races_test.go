@@ -141,3 +141,17 @@ func TestLostConnectionIsDialledOnce(t *testing.T) {
 	stop.Store(true)
 	dialler.Wait()
 }
+
+// TestRoomThatComesWhileARequestQueuesIsUsedAtOnce: pick found every connection
+// full, and the last reply came before the request stood in the queue.
+func TestRoomThatComesWhileARequestQueuesIsUsedAtOnce(t *testing.T) {
+	p := newPool(t, script(t, echo), Config{Conns: 1, Timeout: patience})
+	onlyConn(t, p)
+	r := get("key")
+	must(t, p.prepare(background, r))
+	p.small.wait(r)
+	if n := p.Stats().Waiting; n > 0 {
+		t.Errorf("%d requests wait for an idle connection", n)
+	}
+	must(t, p.Wait(r))
+}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -122,6 +123,12 @@ func newPool(t testing.TB, addr string, cfg Config) *Pool {
 // greeting, and returns the address.
 func script(t testing.TB, serve func(*peer)) string {
 	t.Helper()
+	return scriptOver(t, nil, serve)
+}
+
+// scriptOver is script over TLS, where a configuration is given.
+func scriptOver(t testing.TB, overTLS *tls.Config, serve func(*peer)) string {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -133,6 +140,9 @@ func script(t testing.TB, serve func(*peer)) string {
 			nc, err := ln.Accept()
 			if err != nil {
 				return
+			}
+			if overTLS != nil {
+				nc = tls.Server(nc, overTLS)
 			}
 			running.Go(func() { serveScript(ctx, nc, serve) })
 		}
