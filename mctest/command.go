@@ -57,10 +57,7 @@ func (c *conn) step(b []byte) (used int, v verdict) {
 	if end < 0 {
 		return c.unfinished(b)
 	}
-	line := b[:end]
-	if len(line) > 1 && line[len(line)-1] == '\r' {
-		line = line[:len(line)-1]
-	}
+	line := bytes.TrimSuffix(b[:end], []byte{'\r'})
 	if nul := bytes.IndexByte(line, 0); nul >= 0 {
 		line = line[:nul] // memcached reads lines as C strings
 	}

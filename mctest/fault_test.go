@@ -1,6 +1,7 @@
 package mctest_test
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -221,4 +222,38 @@ func TestHungServerTakesInABoundedAmount(t *testing.T) {
 			t.Errorf("took %d bytes, %v", n, err)
 		}
 	})
+}
+
+// A wake-up lost between a switch and a connection would leave a request without
+// a reply for ever.
+func TestNoRequestIsLostAroundASwitch(t *testing.T) {
+	cert := testCertificate(t)
+	for name, cfg := range map[string]mctest.Config{
+		"plain": {}, "TLS": {TLS: &tls.Config{Certificates: []tls.Certificate{cert}}}, "memory": {NoListen: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := mctest.Start(t, cfg)
+			nc, err := srv.Dial(t.Context(), "tcp", "")
+			switch name {
+			case "plain":
+				nc, err = dialOnce(srv.Addr())
+			case "TLS":
+				nc, err = tls.Dial("tcp", srv.Addr(), &tls.Config{InsecureSkipVerify: true})
+			}
+			check(t, err)
+			k := &talker{t: t, nc: nc}
+			t.Cleanup(func() { _ = nc.Close() })
+			for i := range 600 {
+				k.send("get a\r\n")
+				check(t, []func() error{srv.Hang, srv.BlackHole, srv.Hang}[i%3]())
+				want := "END\r\n"
+				if i%2 == 0 && !(cfg.NoListen && i%3 == 1) { // a pipe has no buffer to send into
+					k.send("get b\r\n")
+					want += want
+				}
+				check(t, srv.Heal())
+				k.expect(want)
+			}
+		})
+	}
 }

@@ -100,10 +100,10 @@ func TestEveryNthRequestIsReset(t *testing.T) {
 		k := dialTalker(t, srv.Addr())
 		k.send("set a 0 0 1\r\n1\r\nget a\r\n")
 		k.expect("STORED\r\nVALUE a 0 1\r\n1\r\nEND\r\n")
-		k.send("incr a 1\r\n")
+		k.send("incr a 1\r\nincr a 1\r\n")
 		k.expectEnd(syscall.ECONNRESET)
 		if v, _ := srv.Value("a"); v != "2" {
-			t.Fatalf("a is %q: the reset request must have been carried out", v)
+			t.Fatalf("a is %q: the request that was reset, and no other, must have been carried out", v)
 		}
 	}
 	check(t, srv.Heal())
@@ -204,6 +204,31 @@ func TestFaultsOfRepliesAddUp(t *testing.T) {
 		check(t, srv.Heal())
 		k.expect("END\r\n")
 		took(t, start, 0)
+	})
+}
+
+func TestRepliesUnderwayWaitForAHungServer(t *testing.T) {
+	inBubble(t, func(t *testing.T, srv *mctest.Server, k *talker) {
+		srv.Slow(time.Second)
+		k.send("get a\r\n")
+		synctest.Wait()
+		check(t, srv.Hang())
+		time.Sleep(time.Hour)
+		k.expectSilence()
+		check(t, srv.Heal())
+		k.expect("END\r\n")
+	})
+}
+
+func TestAnyAmountOfRepliesFlows(t *testing.T) {
+	inBubble(t, func(t *testing.T, srv *mctest.Server, k *talker) {
+		srv.Slow(time.Millisecond)
+		reply := "VALUE a 0 100000\r\n" + strings.Repeat("x", 100_000) + "\r\nEND\r\n"
+		k.ask("set a 0 0 100000\r\n" + strings.Repeat("x", 100_000) + "\r\n")
+		for range 30 {
+			k.send("get a\r\n")
+			k.expect(reply)
+		}
 	})
 }
 

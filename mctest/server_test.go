@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,8 +52,8 @@ func TestUnixSocket(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 		check(t, srv.Kill())
-		if _, err := dial(); err == nil {
-			t.Error("dialled a killed server")
+		if _, err := dial(); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("dialled a killed server: %v", err)
 		}
 		check(t, srv.Restart())
 	}
@@ -126,6 +127,11 @@ func TestTLSWithFaults(t *testing.T) {
 		check(t, srv.Heal())
 		k.expect("VALUE a 0 1\r\n1\r\nEND\r\n")
 	}
+	check(t, srv.Hang())
+	k.send("get a\r\n")
+	if _, err := dial(short); err == nil { // gives the server time to come to rest
+		t.Error("a handshake got through")
+	}
 	check(t, srv.Kill())
 	if got := k.ask("get a\r\n"); got != closed {
 		t.Errorf("killed, but %q", got)
@@ -157,6 +163,23 @@ func TestAuthentication(t *testing.T) {
 	}
 	if s := srv.Stats(); s.AuthErrors != 2 {
 		t.Errorf("%d failed logins counted, want 2", s.AuthErrors)
+	}
+}
+
+func TestEndlessLinesAreCutOffUnlessTheyAreGets(t *testing.T) {
+	for name, addr := range map[string]string{"memcached": realMemcached(t), "mctest": mctest.Start(t).Addr()} {
+		t.Run(name, func(t *testing.T) {
+			k := dialTalker(t, addr)
+			k.send("mg " + strings.Repeat("x", 3000))
+			k.expectEnd(nil)
+			for _, cmd := range []string{"get", "gets"} {
+				k = dialTalker(t, addr)
+				k.send(cmd + strings.Repeat(" key", 30_000))
+				k.expectSilence()
+				k.send("\r\n")
+				k.expect("END\r\n")
+			}
+		})
 	}
 }
 
