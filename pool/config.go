@@ -108,6 +108,9 @@ func check(r *proto.Request) error {
 	case r.Op.HasKey():
 		return proto.CheckKey(r.Key)
 	case r.Op == proto.OpGetMulti:
+		if len(r.Keys) == 0 {
+			return proto.ErrMalformedKey // a server without meta commands takes offence
+		}
 		for _, key := range r.Keys {
 			if err := proto.CheckKey(key); err != nil {
 				return err

@@ -255,6 +255,7 @@ func TestBadRequestsAreNotSent(t *testing.T) {
 		{Op: proto.OpSet, Key: "a b"},
 		{Op: proto.OpDelete, Key: "a\r\nflush_all"},
 		{Op: proto.OpGetMulti, Keys: []string{"good", "b\nd"}},
+		{Op: proto.OpGetMulti},
 	} {
 		if err := p.Do(background, &Request{Request: r}); err != proto.ErrMalformedKey {
 			t.Errorf("%v %q: %v", r.Op, r.Key, err)

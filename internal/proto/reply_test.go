@@ -202,6 +202,9 @@ var replies = []struct {
 	{"stats", Meta, stats, "STAT pid 1\r\nSTAT version 1.6 x\r\nEND\r\n", whole{reply: Reply{Stats: [][2]string{{"pid", "1"}, {"version", "1.6 x"}}}}},
 	{"stats without any", Meta, stats, "END\r\n", whole{}},
 	{"stats reset", Meta, stats, "RESET\r\n", whole{}},
+	{"stats of a slab class", Meta, stats, "ITEM k [1 b; 0 s]\r\nEND\r\n", whole{reply: Reply{Stats: [][2]string{{"k", "[1 b; 0 s]"}}}}},
+	{"stats of prefixes", Meta, stats, "PREFIX a get 1 hit 0\r\nEND\r\n", whole{reply: Reply{Stats: [][2]string{{"a", "get 1 hit 0"}}}}},
+	{"stats switched on", Meta, stats, "OK\r\n", whole{}},
 	{"stats unknown", Meta, stats, "ERROR\r\n", whole{reply: serverError("ERROR", false)}},
 	{"stats of another kind", Meta, stats, "VA 1 O1f\r\nx\r\n", whole{bad: true}},
 

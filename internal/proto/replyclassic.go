@@ -162,8 +162,13 @@ func (e *Expect) stat(line []byte, r *Reply) (n, index int, step Step, err error
 	case "END", "RESET", "OK":
 		return len(line) + 2, 0, Done, nil
 	}
-	rest, ok := bytes.CutPrefix(line, []byte("STAT "))
-	if !ok || len(r.Stats) >= maxStats {
+	word, rest, _ := bytes.Cut(line, []byte(" "))
+	switch string(word) {
+	case "STAT", "ITEM", "PREFIX": // the latter of cachedump and detail dump
+	default:
+		return 0, 0, Done, malformed(e, line)
+	}
+	if len(rest) == 0 || len(r.Stats) >= maxStats {
 		return 0, 0, Done, malformed(e, line)
 	}
 	name, value, _ := bytes.Cut(rest, []byte(" "))
