@@ -26,3 +26,29 @@ func TestCancelledRequestEndsThoughWeAreLate(t *testing.T) {
 		t.Errorf("%d requests end, want just the cancelled one", len(f.ended))
 	}
 }
+
+// TestSentIsExact: the writer has taken the first request when the connection ends,
+// the second still lies in the buffer.
+func TestSentIsExact(t *testing.T) {
+	p := newPool(t, "none", Config{})
+	c := newConn(&p.small, &netWire{}, 1, proto.Meta)
+	c.reader = readerServe
+	taken, left := get("key"), get("key")
+	for _, r := range []*Request{taken, left} {
+		must(t, p.prepare(background, r))
+	}
+	c.push(taken, false)
+	if out := c.takeBatch(); len(out) == 0 {
+		t.Fatal("nothing to write")
+	}
+	c.push(left, false)
+	c.mu.Lock()
+	c.err = ErrConnLost
+	c.mu.Unlock()
+	if out := c.takeBatch(); out != nil {
+		t.Errorf("%q would be written to a failed connection", out)
+	}
+	c.endAll()
+	wantSent(t, p.Wait(taken), ErrConnLost, true)
+	wantSent(t, p.Wait(left), ErrConnLost, false)
+}
