@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ringbeat/ringbeat/internal/proto"
 )
 
 // plainDial dials addr and hides that it is a plain socket, so that the pool takes
@@ -71,5 +73,50 @@ func TestLargeValuesFlowBothWays(t *testing.T) {
 	callers.Wait()
 	if s := p.Stats(); s.Lost > 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// busyWire is a socket that takes everything, while others keep adding requests.
+type busyWire struct {
+	netWire
+	c       *conn
+	more    []*Request
+	written int // by callers
+}
+
+func (w *busyWire) write(b []byte, _ bool) (int, error) {
+	w.written++
+	w.push()
+	return len(b), nil
+}
+
+func (w *busyWire) writeAll([]byte) error {
+	w.push()
+	return nil
+}
+
+func (w *busyWire) push() {
+	if len(w.more) > 0 {
+		w.c.push(w.more[0], false)
+		w.more = w.more[1:]
+	}
+}
+
+// TestCallerWritesOnlyAFewBatchesForOthers, however many of them there are.
+func TestCallerWritesOnlyAFewBatchesForOthers(t *testing.T) {
+	p := newPool(t, "none", Config{})
+	w := &busyWire{}
+	c := newConn(&p.small, w, 1, proto.Meta)
+	c.reader, w.c = readerServe, c
+	for range 50 {
+		r := get("key")
+		must(t, p.prepare(background, r))
+		w.more = append(w.more, r)
+	}
+	w.push()
+	must(t, c.writeBatches())
+	c.writers.Wait()
+	if w.written != writerBatches || len(w.more) > 0 || c.writing {
+		t.Errorf("the caller wrote %d batches, want %d; %d are not sent", w.written, writerBatches, len(w.more))
 	}
 }
