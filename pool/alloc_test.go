@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func TestAllocationsPerOperation(t *testing.T) {
 	r := &Request{}
 	ctx, cancel := context.WithCancel(background)
 	defer cancel()
-	keys := []string{"key", "key", "miss", "key"}
+	keys := slices.Repeat([]string{"key"}, 100)
 	for _, c := range []struct {
 		name  string
 		ctx   context.Context
@@ -44,7 +45,8 @@ func TestAllocationsPerOperation(t *testing.T) {
 		{"set", background, proto.Request{Op: proto.OpSet, Key: "key", Value: []byte("value")}, 0, false},
 		{"set, cancellable", ctx, proto.Request{Op: proto.OpSet, Key: "key", Value: []byte("value")}, 1, false},
 		{"delete", background, proto.Request{Op: proto.OpDelete, Key: "miss"}, 0, false},
-		{"get multi, one for each hit and one for their list", background, proto.Request{Op: proto.OpGetMulti, Keys: keys}, 3 + 3, true},
+		{"get multi of 10", background, proto.Request{Op: proto.OpGetMulti, Keys: keys[:10]}, 10 + 10, true},
+		{"get multi of 100", background, proto.Request{Op: proto.OpGetMulti, Keys: keys}, 100 + 10, true},
 	} {
 		n := allocations(func() {
 			r.Reset()
