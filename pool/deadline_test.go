@@ -23,7 +23,13 @@ func inMemory(t *testing.T, srv mctest.Config, cfg Config) (*mctest.Server, *Poo
 	t.Helper()
 	srv.NoListen = true
 	s := mctest.Start(t, srv)
-	cfg.Dial = func(ctx context.Context) (net.Conn, error) { return s.Dial(ctx, "tcp", "") }
+	cfg.Dial = func(ctx context.Context) (net.Conn, error) {
+		nc, err := s.Dial(ctx, "tcp", "")
+		if err != nil {
+			return nil, err
+		}
+		return newBuffered(nc), nil
+	}
 	return s, newPool(t, "in memory", cfg)
 }
 

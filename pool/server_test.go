@@ -232,3 +232,43 @@ func must(t testing.TB, err error) {
 
 // stand reads nothing until the test is over.
 func (p *peer) stand() { <-p.ctx.Done() }
+
+// buffered gives one direction of a net.Pipe what each socket has: room for what
+// the other side has not read yet.
+type buffered struct {
+	net.Conn
+	out  chan []byte
+	gone chan struct{}
+	once sync.Once
+}
+
+func newBuffered(nc net.Conn) *buffered {
+	b := &buffered{Conn: nc, out: make(chan []byte, 64), gone: make(chan struct{})}
+	go func() {
+		for {
+			select {
+			case x := <-b.out:
+				if _, err := b.Conn.Write(x); err != nil {
+					return
+				}
+			case <-b.gone:
+				return
+			}
+		}
+	}()
+	return b
+}
+
+func (b *buffered) Write(x []byte) (int, error) {
+	select {
+	case b.out <- bytes.Clone(x):
+		return len(x), nil
+	case <-b.gone:
+		return 0, net.ErrClosed
+	}
+}
+
+func (b *buffered) Close() error {
+	b.once.Do(func() { close(b.gone) })
+	return b.Conn.Close()
+}
