@@ -70,8 +70,12 @@ func New(c Config) (*Workload, error) {
 
 // Check tells what is wrong with a configuration without building anything.
 func (c Config) Check() error {
+	keysErr := checkKeys(c.Keys)
+	if keysErr != nil {
+		c.Keys = 1 // said once is enough
+	}
 	_, _, err := parse(c)
-	return errors.Join(err, checkPrefix(c.Prefix), checkKeys(c.Keys))
+	return errors.Join(err, checkPrefix(c.Prefix), keysErr)
 }
 
 func parse(c Config) (w *Workload, keySize SizeLaw, err error) {
