@@ -11,7 +11,9 @@
 // package's tests send the same requests to both and compare. It knows expiry,
 // the 30-day rule, CAS, leases (the W, X and Z flags), flush_all with a delay,
 // eviction by memory, the item limit, ASCII authentication and TLS. It does not
-// know the binary protocol, UDP, slabs or external storage.
+// know the binary protocol, UDP, external storage, or the commands that tune
+// slabs, the LRU and the crawler. Where memcached's answer depends on what its
+// threads or its memory happen to hold, ours is always the same: the plain one.
 //
 // Faults are switched at run time, one method each, and taken back by Heal.
 // They come in two kinds. Hang, BlackHole, Refuse and Kill decide whether the

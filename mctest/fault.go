@@ -5,15 +5,19 @@ import "time"
 // Hang makes the server stop working while its process lives on, like SIGSTOP:
 // dials succeed, requests are taken in (1 MiB per connection), nothing is
 // answered. After Heal all requests taken in are carried out, also those whose
-// client has given up and closed: late writes land.
+// client has closed or reset the connection since: late writes land, as they do
+// in a real memcached after SIGCONT. Over TLS nothing is read meanwhile.
 func (s *Server) Hang() error { return s.become(held, accepting) }
 
 // BlackHole makes the server vanish like a host behind a dropped route: requests
-// on open connections stay unread in the kernel, new dials get no answer at all
-// (on Linux: the backlog is kept full, so that SYNs are dropped; elsewhere they
-// connect and hear nothing; unix sockets report a full backlog). Heal restores
-// both at once, and what waited in the sockets is then answered. Unlike with a
-// dropped route the kernel still acknowledges data while its buffers last.
+// on open connections stay unread in the kernel, new dials get no answer at all.
+// Heal restores both at once, and what waited in the sockets is then answered,
+// late writes included. Unlike with a dropped route, the kernel still acknowledges
+// data while its buffers last.
+//
+// Dials get no answer because the backlog is kept full, so that SYNs are dropped.
+// That works on Linux only; elsewhere dials connect and hear nothing. On a unix
+// socket the first dial connects and hears nothing, the next ones fail at once.
 func (s *Server) BlackHole() error { return s.become(stopped, full) }
 
 // Refuse closes the listener: new dials are refused, open connections go on.
@@ -69,24 +73,18 @@ func (s *Server) become(f flow, r reach) error {
 	return s.arrive(f, r)
 }
 
-// arrive is become with control held. Whoever closes doors does so before the
-// gate moves, whoever opens them after: nobody is let in to a server that is not
-// yet what it is to be.
+// arrive is become with control held. Accepting ends before the gate moves and
+// begins after it has moved: nobody is let in to a server that is not yet, or no
+// longer, what it is to be. The gate does not wait for the backlog to be full.
 func (s *Server) arrive(f flow, r reach) error {
 	if s.isDown() {
 		s.incarnate()
 	}
-	opens := r == accepting
-	if !opens {
-		if err := s.listenAs(r); err != nil {
-			return err
-		}
+	if s.listener != nil && r != accepting {
+		s.listener.halt()
 	}
 	s.move(f, r)
-	if opens {
-		return s.listenAs(r)
-	}
-	return nil
+	return s.listenAs(r)
 }
 
 func (s *Server) listenAs(r reach) error {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -81,23 +82,51 @@ func TestHungServerTakesRequestsAndAnswersThemAfterHeal(t *testing.T) {
 	late.expect("STORED\r\n")
 }
 
+// stopper is a server that can be brought to a standstill.
+type stopper struct {
+	addr       string
+	stop, heal func() error
+}
+
+// standstills are the ways to it: ours, and SIGSTOP for the real memcached.
+var standstills = map[string]func(*testing.T) stopper{
+	"hang": func(t *testing.T) stopper {
+		srv := mctest.Start(t)
+		return stopper{srv.Addr(), srv.Hang, srv.Heal}
+	},
+	"black hole": func(t *testing.T) stopper {
+		srv := mctest.Start(t)
+		return stopper{srv.Addr(), srv.BlackHole, srv.Heal}
+	},
+	"memcached": func(t *testing.T) stopper {
+		addr, process := realProcess(t)
+		return stopper{
+			addr, func() error { return process.Signal(syscall.SIGSTOP) },
+			func() error { return process.Signal(syscall.SIGCONT) },
+		}
+	},
+}
+
+// A write that its client has given up still lands, and a reset in place of a
+// close does not take it back: it is in the server's hands already.
 func TestGhostWriteLandsAfterHeal(t *testing.T) {
-	for _, fault := range []string{"hang", "black hole"} {
-		t.Run(fault, func(t *testing.T) {
-			srv := mctest.Start(t)
-			k := dialTalker(t, srv.Addr())
-			k.ask("set a 0 0 3\r\nold\r\n")
-			if fault == "hang" {
-				check(t, srv.Hang())
-			} else {
-				check(t, srv.BlackHole())
-			}
-			k.send("set a 0 0 5\r\nghost\r\n")
-			_ = k.nc.Close()
-			check(t, srv.Heal())
-			after := dialTalker(t, srv.Addr())
-			waitFor(t, func() bool { return strings.Contains(after.ask("get a\r\n"), "ghost") })
-		})
+	for name, start := range standstills {
+		for _, ending := range []string{"closed", "reset"} {
+			t.Run(name+" "+ending, func(t *testing.T) {
+				srv := start(t)
+				k := dialTalker(t, srv.addr)
+				k.ask("set a 0 0 3\r\nold\r\n")
+				check(t, srv.stop())
+				k.send("set a 0 0 5\r\nghost\r\n")
+				if ending == "reset" {
+					check(t, k.nc.(*net.TCPConn).SetLinger(0))
+				}
+				check(t, k.nc.Close())
+				check(t, srv.heal())
+				after := dialTalker(t, srv.addr)
+				waitFor(t, func() bool { return strings.Contains(after.ask("get a\r\n"), "ghost") })
+			})
+		}
 	}
 }
 
@@ -133,6 +162,39 @@ func TestBlackHoleSwallowsDialsAndRequests(t *testing.T) {
 	}
 	if got := srv.Stats().TotalConns; got != conns {
 		t.Errorf("%d connections counted, want %d: our own filler must not count", got, conns)
+	}
+}
+
+func TestBlackHoleHoldsInADialStorm(t *testing.T) {
+	srv := mctest.Start(t)
+	stop := make(chan struct{})
+	var storm sync.WaitGroup
+	defer storm.Wait()
+	defer close(stop)
+	for range 8 {
+		storm.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if nc, err := net.DialTimeout("tcp", srv.Addr(), short); err == nil {
+					_, _ = nc.Write([]byte("get a\r\n"))
+					_ = nc.Close()
+				}
+			}
+		})
+	}
+	for range 5 {
+		check(t, srv.BlackHole())
+		if nc, err := net.DialTimeout("tcp", srv.Addr(), short); !os.IsTimeout(err) {
+			t.Fatalf("dialled a black hole: %v, %v", nc, err)
+		}
+		check(t, srv.Heal())
+		if got := dialTalker(t, srv.Addr()).ask("get a\r\n"); got != "END\r\n" {
+			t.Fatalf("healed, but %q", got)
+		}
 	}
 }
 

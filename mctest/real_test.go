@@ -14,6 +14,13 @@ import (
 // address. Without the program the test is skipped, except on CI.
 func realMemcached(t testing.TB, args ...string) string {
 	t.Helper()
+	addr, _ := realProcess(t, args...)
+	return addr
+}
+
+// realProcess is realMemcached for those who want to send signals.
+func realProcess(t testing.TB, args ...string) (string, *os.Process) {
+	t.Helper()
 	path := findProgram(t, "memcached")
 	for range 5 {
 		addr := freeAddr(t)
@@ -27,13 +34,13 @@ func realMemcached(t testing.TB, args ...string) string {
 				_ = cmd.Process.Kill()
 				_ = cmd.Wait()
 			})
-			return addr
+			return addr, cmd.Process
 		}
 		_ = cmd.Process.Kill() // somebody else got the port: try another
 		_ = cmd.Wait()
 	}
 	t.Fatal("memcached did not start")
-	return ""
+	return "", nil
 }
 
 // findProgram finds the first of names that is installed.
