@@ -52,8 +52,8 @@ type Config struct {
 	// OnEject says who serves the keys of an ejected server; 0 means Rehash.
 	OnEject OnEject
 	// StandInTTL is the longest life of a value stored on a stand-in, and for
-	// how long after an outage deletes go to both servers; 0 means 10 s. It is
-	// rounded up to whole seconds.
+	// how long after an outage a write at home also deletes what the stand-in
+	// holds; 0 means 10 s. It is rounded up to whole seconds.
 	StandInTTL time.Duration
 	// MaxMoved is the number of servers whose keys may be on stand-ins at once;
 	// 0 means a third of them but at least 1, negative means no cap. The keys

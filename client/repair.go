@@ -10,12 +10,12 @@ import (
 )
 
 // repair deletes what the write that s has just answered makes stale elsewhere:
-// the key's values on stand-ins and, for a delete near an outage, whatever other
-// processes may have stored on the stand-in.
+// the key's values on stand-ins and, near an outage, whatever other processes may
+// have stored on the stand-in. Some of them may still read it there.
 func (d *detour) repair(s *server) {
 	k := d.k
 	where, unsure := d.home.lent(k.Key, s)
-	if unsure || k.Op == proto.OpDelete && d.home.watched() {
+	if d.c.cfg.OnEject == Rehash && (unsure || d.home.watched()) {
 		beside := trail{}
 		beside.add(d.home)
 		if s != d.home {
@@ -34,7 +34,7 @@ func (d *detour) repair(s *server) {
 	d.home.settle(k.Key, s)
 }
 
-// watched reports whether deletes for the server's keys go to the stand-in, too.
+// watched reports whether others may use the stand-in for the server's keys.
 func (s *server) watched() bool {
 	now := time.Now()
 	s.mu.Lock()

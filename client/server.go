@@ -43,7 +43,7 @@ type server struct {
 	mode       mode       // as in the newest snapshot
 	healthy    bool       // not even a suspect
 	doubted    bool       // the last request here failed
-	watchUntil time.Time  // deletes go to the stand-in, too
+	watchUntil time.Time  // writes here also delete at the stand-in
 	coldUntil  time.Time  // what is here counts as misses: hints were lost
 	rampFrom   time.Time  // when the keys began to return
 	hints      hints

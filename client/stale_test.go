@@ -205,13 +205,15 @@ func TestFlappingDoesNotBringOldValuesBack(t *testing.T) {
 	}
 }
 
-func TestDeletesGoToBothServersAfterAnOutage(t *testing.T) {
+func TestWritesCleanTheStandInAfterAnOutage(t *testing.T) {
 	s := overTwo(t, client.Config{StandInTTL: time.Second})
 	keys := s.keys(2)
 	s.out()
 	s.back()
 	s.at["cache1"].Set(keys[0], "by another process")
 	s.set(keys[0], "x")
+	s.holds("cache1", keys[0], "")
+	s.at["cache1"].Set(keys[0], "by another process")
 	must(t, s.c.Delete(ctx, keys[0]))
 	s.holds("cache1", keys[0], "")
 	await(t, "ordinary times", func() bool { return !s.c.Careful("cache0") })
