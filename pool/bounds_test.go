@@ -81,9 +81,9 @@ func TestRequestsBeyondMaxInFlightWaitTheirTurn(t *testing.T) {
 		must(t, p.Do(background, get("key")))
 		first := make([]*Request, 6)
 		s.Slow(time.Millisecond)
-		for range 2 {
+		for range 4 {
 			first[0] = get("key")
-			p.Start(background, first[0]) // the second one opens a connection
+			p.Start(background, first[0]) // the last one opens a connection
 		}
 		time.Sleep(time.Second)
 		s.Slow(100 * time.Millisecond)
@@ -111,8 +111,8 @@ func TestRequestsBeyondMaxInFlightWaitTheirTurn(t *testing.T) {
 		for _, r := range append(first, patient) {
 			must(t, p.Wait(r))
 		}
-		if st := p.Stats(); st.Dials != 2 || st.Requests != 10 {
-			t.Errorf("%+v, want 2 dials and 10 requests", st)
+		if st := p.Stats(); st.Dials != 2 || st.Requests != 12 {
+			t.Errorf("%+v, want 2 dials and 12 requests", st)
 		}
 	})
 }

@@ -33,9 +33,11 @@ const (
 	never = math.MaxInt64
 	// maxQueue bounds the requests that wait for room or a connection.
 	maxQueue = 64 << 10
-	// fill is how many requests a connection gets before work goes to the next:
-	// the fuller a connection, the more requests share its system calls.
-	fill = 32
+	// A connection gets calm requests before the next one gets any, and then each
+	// gets fill: the fuller a connection, the more requests share its system calls.
+	// Measured at 2 to 64 callers on two cores: 8 callers are twice as fast on one
+	// connection as on two; from some 16 on two threads of the server win.
+	calm, fill = 16, 32
 )
 
 func (g *group) init(p *Pool, conns, maxInFlight int) {
@@ -77,13 +79,15 @@ func (g *group) place(r *Request, mayLead bool) (*conn, pushResult) {
 	return nil, pushed
 }
 
-// pick chooses a connection: an idle one, else the first that is not full enough
-// for good batches, else the emptiest. It starts a dial where another connection
-// would help.
+// pick chooses a connection: the first that is calm, else the first that is not
+// full enough for good batches, else the emptiest. It starts a dial where another
+// connection would help. Two callers on one connection are faster than each on his
+// own: half their system calls carry both.
 func (g *group) pick() *conn {
 	var first, best *conn
 	least := int32(math.MaxInt32)
 	hole := -1
+	most := int32(g.maxInFlight)
 	for i := range g.conns {
 		c := g.conns[i].Load()
 		if c == nil {
@@ -93,10 +97,10 @@ func (g *group) pick() *conn {
 			continue
 		}
 		n := c.inFlight.Load()
-		if n == 0 {
+		if n < min(calm, most) {
 			return c
 		}
-		if n < min(fill, int32(g.maxInFlight)) && first == nil {
+		if n < min(fill, most) && first == nil {
 			first = c
 		}
 		if n < least {

@@ -241,15 +241,24 @@ func (o *outcome) deliver() {
 		r.err = o.reply.Err
 	case r.Op == proto.OpGetInto:
 		r.Reply.Value = append(r.Dst, o.reply.Value...)
-	case o.reply.Value != nil && r.Alloc != nil:
-		r.Reply.Value = r.Alloc(len(o.reply.Value))
-		copy(r.Reply.Value, o.reply.Value)
 	case o.reply.Value != nil:
-		r.Reply.Value = clone(o.reply.Value)
+		r.Reply.Value = r.own(o.reply.Value)
 	}
 	r.Hits = append(r.Hits, o.hits...)
 }
 
+// own copies a value to where the caller wants it.
+func (r *Request) own(value []byte) []byte {
+	if r.Alloc != nil {
+		if b := r.Alloc(len(value)); b != nil {
+			copy(b, value)
+			return b
+		}
+	}
+	return clone(value)
+}
+
+// clone is written so that the compiler does not clear what copy overwrites.
 func clone(b []byte) []byte {
 	c := make([]byte, len(b))
 	copy(c, b)

@@ -20,8 +20,8 @@ type Request struct {
 	// Dst is where OpGetInto appends the value.
 	Dst []byte
 	// Alloc, if not nil, returns the n bytes for the value of a get, where the
-	// caller wants them to lie with something else of his. It is called at most
-	// once, while the caller waits, by another goroutine.
+	// caller wants them to lie with something else of his, or nil for any place. It
+	// is called at most once, while the caller waits, by another goroutine.
 	Alloc func(n int) []byte
 
 	// Reply is the server's answer where Do or Wait returned nil or a
