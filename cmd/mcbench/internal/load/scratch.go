@@ -18,5 +18,14 @@ type Scratch struct {
 	visit  func(i int, value []byte)
 }
 
-// NewScratch returns an empty Scratch.
-func NewScratch() *Scratch { return &Scratch{} }
+// NewScratch returns a Scratch with room for common requests, so that a worker allocates
+// when it starts and hardly ever later.
+func NewScratch() *Scratch {
+	const valueSize, multiKeys = 256, 16
+	s := &Scratch{
+		Got: make([]byte, 0, valueSize), value: make([]byte, 0, valueSize),
+		names: make([]string, 0, multiKeys), floors: make([]uint32, 0, multiKeys),
+	}
+	s.req.Keys = make([]int, 0, multiKeys)
+	return s
+}
