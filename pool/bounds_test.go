@@ -251,8 +251,8 @@ func TestServerThatDropsAtOnceIsBackedOffFrom(t *testing.T) {
 func TestTimeoutWithoutAConnectionTellsWhy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cause := errors.New("certificate has expired")
-		p := newPool(t, "in memory", Config{Timeout: 200 * time.Millisecond, Dial: func(context.Context) (net.Conn, error) {
-			time.Sleep(40 * time.Millisecond)
+		p := newPool(t, "in memory", Config{Timeout: 150 * time.Millisecond, Dial: func(context.Context) (net.Conn, error) {
+			time.Sleep(100 * time.Millisecond)
 			return nil, cause
 		}})
 		err := p.Do(background, get("key"))
