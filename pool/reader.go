@@ -136,10 +136,13 @@ func (c *conn) digest() error {
 		used, need, err := c.parse(s, tail, c.rbuf[off:c.rend])
 		off += used
 		c.claim()
-		broken := c.handOver()
 		if err == nil {
-			err = broken
+			err = c.outOfStep()
 		}
+		if err != nil {
+			c.fail(err) // first: nobody whom we wake may send on it again
+		}
+		c.handOver()
 		if err != nil {
 			return err
 		}
@@ -210,14 +213,20 @@ func (c *conn) claim() {
 	c.served.Add(uint64(len(c.batch)))
 }
 
-// handOver gives each claimed request its reply and wakes its caller. The error
-// says that the stream may be out of step.
-func (c *conn) handOver() (err error) {
+// outOfStep returns why the connection cannot go on after the replies of c.batch.
+func (c *conn) outOfStep() error {
+	for i := range c.batch {
+		if e := c.batch[i].reply.Err; e != nil && e.OutOfStep {
+			return fmt.Errorf("%w: %s", ErrConnLost, e.Line)
+		}
+	}
+	return nil
+}
+
+// handOver gives each claimed request its reply and wakes its caller.
+func (c *conn) handOver() {
 	for i := range c.batch {
 		o := &c.batch[i]
-		if e := o.reply.Err; e != nil && e.OutOfStep {
-			err = fmt.Errorf("%w: %s", ErrConnLost, e.Line)
-		}
 		if o.req != nil {
 			c.g.learnSize(o.req, len(o.reply.Value))
 			o.deliver()
@@ -230,7 +239,6 @@ func (c *conn) handOver() (err error) {
 	if c.g.waiting.Load() > 0 {
 		c.g.admit()
 	}
-	return err
 }
 
 func (o *outcome) deliver() {

@@ -87,6 +87,10 @@ func TestErrorLineIsItsRequestsOwn(t *testing.T) {
 				t.Fatalf("got %v", err)
 			}
 			must(t, p.Do(background, get("key")))
+			for range 200 { // who is woken with the error must not meet the connection again
+				_ = p.Do(background, set("key", "v"))
+				must(t, p.Do(background, get("key")))
+			}
 			if s := p.Stats(); (s.Dials == 1) != keeps || s.Mismatches > 0 {
 				t.Errorf("%+v; the connection should go on: %v", s, keeps)
 			}
