@@ -252,3 +252,13 @@ func TestFailoverShowsTheOutage(t *testing.T) {
 		t.Errorf("%d stale, %d wrong", r.Totals.Stale, r.Totals.Wrong)
 	}
 }
+
+// The columns are what -P asks for; what thresholds and tables need beyond stays hidden.
+func TestPercentilesAreThoseAskedFor(t *testing.T) {
+	t.Parallel()
+	o := mcbench(t, quick("-P", "75,99.99", "--threshold", "p95<10s", "--html", filepath.Join(t.TempDir(), "r.html"))...)
+	o.want(t, 0, "p75", "p99.99", "p95<10s")
+	if strings.Contains(o.stdout, " p50") || strings.Contains(o.stdout, " p95 ") {
+		t.Errorf("columns that nobody asked for:\n%s", o.stdout)
+	}
+}

@@ -55,8 +55,9 @@ func (b *bench) laneReport(l *lane, env report.Env) *report.Report {
 		r.Servers[i].State = l.states[i]
 	}
 	l.mu.Unlock()
-	ps := append(slices.Clone(b.cfg.Percentiles), report.Percents(b.cfg.Thresholds)...)
-	r.Fill(tally, ps)
+	always := []float64{50, 99, 99.9} // the tables of failover and the HTML report want them
+	r.Shown = b.cfg.Percentiles
+	r.Fill(tally, slices.Concat(always, b.cfg.Percentiles, report.Percents(b.cfg.Thresholds)))
 	fillTotals(r, tally, l)
 	fillOps(r, tally, b.cfg.Percentiles)
 	for i, s := range tally.Servers {

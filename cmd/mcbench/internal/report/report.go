@@ -37,6 +37,8 @@ type Report struct {
 	Others      []*Report                     `json:"others,omitempty"` // other clients under the same load
 	Interrupted bool                          `json:"interrupted,omitempty"`
 
+	// Shown are the percentiles that were asked for; Percentiles holds more. Empty: all.
+	Shown []float64 `json:"-"`
 	// Response is the histogram behind the percentiles, for the curve of the HTML report.
 	Response *hdrhistogram.Histogram `json:"-"`
 }

@@ -109,6 +109,12 @@ func share(part, whole int64) string {
 // percentColumns are the percentiles that fit beside a row's name and counts.
 func (r *Report) percentColumns() []string {
 	keys := SortedPercents(r.Percentiles["response"])
+	if len(r.Shown) > 0 {
+		keys = nil
+		for _, p := range r.Shown {
+			keys = append(keys, Percent(p))
+		}
+	}
 	return slices.DeleteFunc(keys, func(k string) bool { return k == "100" })
 }
 

@@ -185,3 +185,26 @@ func TestLedgerTellsStaleFromRight(t *testing.T) {
 		t.Error("an unconfirmed write made the old value stale")
 	}
 }
+
+func TestSplitGivesTheVictimItsShare(t *testing.T) {
+	c := testConfig()
+	c.Mix, c.HitRatio = Mix{Get: 1}, 1
+	w := mustNew(t, c)
+	isVictim := func(key int) bool { return key%4 == 0 }
+	if err := w.Split(isVictim, 0.98); err != nil {
+		t.Fatal(err)
+	}
+	hits := 0
+	var q Request
+	for slot := range uint64(50_000) {
+		if w.Request(slot, &q); isVictim(q.Key) {
+			hits++
+		}
+	}
+	if hits < 48_700 || hits > 49_300 {
+		t.Errorf("%d of 50,000 requests went to the victim, want 98 %%", hits)
+	}
+	if err := w.Split(func(int) bool { return false }, 0.5); err == nil {
+		t.Error("a victim without keys was accepted")
+	}
+}
