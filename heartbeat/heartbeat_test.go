@@ -62,7 +62,7 @@ func TestDetectionBoundsAtEveryMoment(t *testing.T) {
 		{"kill, evidence", killed, 0, 2, 100 * ms},
 	} {
 		worst := time.Duration(0)
-		for _, random := range []float64{0, 0.999} {
+		for _, random := range []float64{0, 0.5, 0.999} {
 			for offset := time.Duration(0); offset <= 2300*ms; offset += 10 * ms {
 				synctest.Test(t, func(t *testing.T) {
 					s := newServer()
@@ -138,7 +138,42 @@ func TestReportsCauseOneProbePer100ms(t *testing.T) {
 	})
 }
 
-func TestReadmittedOnARepliesNeverOnAConnect(t *testing.T) {
+func TestReportDuringAProbeAsksForAnotherOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		w := start(t, s, Config{})
+		w.at(5500 * ms)
+		s.change(func() { s.delay, s.asked = 200*ms, nil })
+		w.Report(Evidence{Kind: Timeout, Conn: 1})
+		sleep(100 * ms)
+		w.Report(Evidence{Kind: Timeout, Conn: 1})
+		sleep(900 * ms)
+		var asked []int64
+		for _, at := range s.asked {
+			asked = append(asked, at.Sub(w.start).Milliseconds())
+		}
+		if fmt.Sprint(asked) != "[5500 5700]" {
+			t.Errorf("probes at %v", asked)
+		}
+	})
+}
+
+func TestSuccessDoesNotHideWhatFollows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		w := start(t, s, Config{})
+		w.at(5500 * ms)
+		s.set(killed)
+		w.Report(Evidence{Kind: Reset, Conn: 1})
+		w.at(5510 * ms)
+		w.Report(Evidence{Kind: Success, Conn: 2})
+		w.Report(Evidence{Kind: DialRefused})
+		w.at(5590 * ms)
+		w.expect("5500 suspect: probe failed", "5510 ejected: probe and requests failed")
+	})
+}
+
+func TestReadmittedOnRepliesNeverOnAConnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
 		w := start(t, s, Config{})

@@ -123,7 +123,7 @@ func (w *world) path(rec *record, i int) string {
 				return fmt.Sprintf("at %v ejected for at least %v, want %v", s.at, s.hold, want)
 			}
 			round++
-			hold, replies, repaired = s.at+s.hold, s.replies, s.repaired
+			hold, replies = s.at+s.hold, s.replies
 		case s.to == Probation:
 			if s.at < hold {
 				return fmt.Sprintf("at %v in probation, the hold-down lasts until %v", s.at, hold)
@@ -131,9 +131,10 @@ func (w *world) path(rec *record, i int) string {
 			if s.replies < replies+2 {
 				return fmt.Sprintf("at %v in probation after %d replies", s.at, s.replies-replies)
 			}
+			repaired = s.repaired
 		case s.to == Healthy && s.from == Probation:
-			if s.repaired != repaired+1 {
-				return fmt.Sprintf("at %v healthy after %d repairs", s.at, s.repaired-repaired)
+			if s.repaired == repaired {
+				return fmt.Sprintf("at %v healthy without being repaired", s.at)
 			}
 		}
 	}

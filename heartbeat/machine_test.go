@@ -366,6 +366,23 @@ func TestConnectionLimitIsNoReasonToEject(t *testing.T) {
 	}
 }
 
+func TestWhoDoubtsItselfHasNoWitnesses(t *testing.T) {
+	c := Config{}.filled()
+	m := machine{state: Suspect, fails: 1, freshFail: true, asked: true}
+	e := event{kind: reported, tally: against(3)}
+	if after, _ := step(&c, m, e, noon); after.state != Ejected {
+		t.Error("not ejected by evidence")
+	}
+	m.doubts = 1
+	if after, _ := step(&c, m, e, noon); after.state != Suspect {
+		t.Error("ejected by requests that were late themselves")
+	}
+	e = event{kind: timedOut, fresh: true, late: 10 * ms, tally: against(3)}
+	if after, _ := step(&c, m, e, noon); after.state != Ejected {
+		t.Error("not ejected although the doubts are over")
+	}
+}
+
 func TestForgivenEjectionDoesNotCount(t *testing.T) {
 	c := Config{}.filled()
 	m := machine{state: Suspect, fails: 2, freshFail: true, round: 3, readmitted: noon.Add(-time.Second)}
@@ -375,6 +392,20 @@ func TestForgivenEjectionDoesNotCount(t *testing.T) {
 	}
 	if m.round != 3 || m.holdUntil.After(noon) {
 		t.Errorf("after being forgiven: round %d, hold-down %v", m.round, m.holdUntil.Sub(noon))
+	}
+
+	m = machine{state: Healthy, round: 3}
+	m, _ = step(&c, m, event{kind: toEject}, noon)
+	m, _ = step(&c, m, event{kind: toForgive}, noon)
+	if m.round != 3 {
+		t.Errorf("an operator's ejection was forgiven: round %d", m.round)
+	}
+
+	c = Config{Initial: Probation}.filled()
+	m, _ = step(&c, begin(&c, noon), event{kind: failed, fresh: true}, noon)
+	m, _ = step(&c, m, event{kind: toForgive}, noon)
+	if m.state != Ejected || m.round != 0 {
+		t.Errorf("%v, round %d after forgiving a server that never served", m.state, m.round)
 	}
 }
 
@@ -393,5 +424,16 @@ func TestPromptedProbesKeepTheirDistance(t *testing.T) {
 	m, _ = step(&c, m, event{kind: reported, tally: sum}, noon.Add(50*ms))
 	if got := m.next.at.Sub(noon); got != 110*ms {
 		t.Errorf("second timeout: probe at %v, want 110ms", got)
+	}
+}
+
+func TestStrongEvidenceWantsTheNextProbeFresh(t *testing.T) {
+	c := Config{}.filled()
+	for n, fresh := range map[int]bool{1: false, 3: true} {
+		m := machine{state: Healthy, asked: true, next: plan{at: noon, timeout: c.Timeout}}
+		m, _ = step(&c, m, event{kind: reported, tally: against(n)}, noon)
+		if m.next.fresh != fresh || !m.next.at.Equal(noon) {
+			t.Errorf("%d timeouts: %+v", n, m.next)
+		}
 	}
 }

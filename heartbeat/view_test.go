@@ -63,6 +63,7 @@ func TestJudge(t *testing.T) {
 		{"the first is back: no keys move for five seconds", "up@-9/-1 out@-8", 0, "sf local", 4 * time.Second},
 		{"five seconds after the first is back", "up@-9/-5 out@-8", 0, "sm", 0},
 		{"back before the last was lost: not all at once", "up@-9/-7 out@-6", 0, "sm", 0},
+		{"back before the last was lost, a moment ago", "up@-4/-3 out@-2", 0, "sm", 0},
 		{"the one lost long ago moves again when the others are back", "out@-60 up@-9/-1 out@-8", 0, "msf local", 4 * time.Second},
 		{"all back", "up@-9/-1 up@-9/-2", 0, "ss local", 3 * time.Second},
 		{"a pinned server moves first", "out@-60 pinned@-3 up up", 0, "fmss", 0},
