@@ -240,3 +240,20 @@ func TestServerThatIsNoMemcached(t *testing.T) {
 		t.Errorf("get from a web server: %v", err)
 	}
 }
+
+// A server that refuses further connections serves on those that are open.
+func TestRefusedConnectionIsNoEvidenceWhileOthersServe(t *testing.T) {
+	inWorld(t, 2, client.Config{}, func(w *world) {
+		keys := w.keys("cache0", 200)
+		w.set(keys[0], "x")
+		must(t, w.servers[0].Refuse())
+		for range 100 { // many at once, so that a second connection is wanted
+			must(t, w.c.DeleteMulti(ctx, keys))
+			time.Sleep(100 * time.Millisecond)
+		}
+		st := w.status("cache0")
+		if st.State != heartbeat.Healthy || st.Pool.DialFailures == 0 || w.c.Snapshot().Ejections != 0 {
+			t.Errorf("%v, %d refused, %d ejections", st.State, st.Pool.DialFailures, w.c.Snapshot().Ejections)
+		}
+	})
+}

@@ -133,6 +133,9 @@ func (s *server) report(f pool.Failure) {
 	}
 	e := heartbeat.Evidence{Conn: f.Conn}
 	if f.Conn == 0 {
+		if s.pool.Stats().Conns > 0 {
+			return // a server at its connection limit serves those that are open
+		}
 		e.Conn = s.noConn()
 	}
 	switch f.Kind {

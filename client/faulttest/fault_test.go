@@ -74,7 +74,7 @@ func runOutage(t *testing.T, o outage, rate int) {
 	time.Sleep(warmUp)
 	began := time.Now()
 	o.fault(e)
-	e.await("server ejected", 3*time.Second, func() bool {
+	e.await("server ejected", hold()/2, func() bool {
 		_, ok := e.entered("cache0", heartbeat.Ejected, began)
 		return ok
 	})

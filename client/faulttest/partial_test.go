@@ -137,7 +137,7 @@ func TestFaultRestart(t *testing.T) {
 			e.servers[0].Kill()
 			e.servers[0].Restart()
 			sent := e.status(0).Pool.Requests
-			e.await("requests on the new process", 4*time.Second, func() bool { return e.status(0).Pool.Requests > sent })
+			e.await("requests on the new process", 15*time.Second, func() bool { return e.status(0).Pool.Requests > sent })
 			back := time.Since(began)
 			time.Sleep(2 * time.Second)
 			l.end()
@@ -168,8 +168,8 @@ func TestFaultAllServersGone(t *testing.T) {
 					s.Stop()
 				}
 			}
-			e.await("the fault known as our own", 4*time.Second, func() bool { return e.c.Snapshot().LocalFault })
-			e.await("nobody asked", 4*time.Second, func() bool { return e.closed() })
+			e.await("the fault known as our own", 15*time.Second, func() bool { return e.c.Snapshot().LocalFault })
+			e.await("nobody asked", 15*time.Second, func() bool { return e.closed() })
 			sent := e.requests()
 			for i := range 100 {
 				if _, err := e.c.Get(ctx, fmt.Sprint("key:", i)); !client.SafeToRetry(err) {
@@ -186,7 +186,7 @@ func TestFaultAllServersGone(t *testing.T) {
 					s.Continue()
 				}
 			}
-			e.await("all servers back", 8*time.Second, func() bool {
+			e.await("all servers back", 15*time.Second, func() bool {
 				for i := range e.servers {
 					if e.status(i).State != heartbeat.Healthy || e.status(i).Mode != "serving" {
 						return false
@@ -233,7 +233,7 @@ func TestFaultTwoOfThreeServers(t *testing.T) {
 	e.servers[0].Stop()
 	time.Sleep(time.Second)
 	e.servers[1].Stop()
-	e.await("modes settled", 4*time.Second, func() bool { return e.status(0).Mode == "moved" && e.status(1).Mode == "down" })
+	e.await("modes settled", 15*time.Second, func() bool { return e.status(0).Mode == "moved" && e.status(1).Mode == "down" })
 	r, err := ring.New("", ring.Server{Name: "cache0", Weight: 2}, ring.Server{Name: "cache1"}, ring.Server{Name: "cache2"})
 	if err != nil {
 		t.Fatal(err)
@@ -248,7 +248,7 @@ func TestFaultTwoOfThreeServers(t *testing.T) {
 	}
 	e.servers[0].Continue()
 	e.servers[1].Continue()
-	e.await("all servers back", 8*time.Second, func() bool { return e.status(0).Mode == "serving" && e.status(1).Mode == "serving" })
+	e.await("all servers back", 15*time.Second, func() bool { return e.status(0).Mode == "serving" && e.status(1).Mode == "serving" })
 	time.Sleep(time.Second)
 	l.end()
 	if all := l.between(time.Time{}, time.Now()); all.stale > 0 {
