@@ -135,3 +135,25 @@ func TestFailedConnectionTakesNoMore(t *testing.T) {
 		t.Errorf("push on a failed connection returned %v", got)
 	}
 }
+
+// TestConnectionIsClosedBeforeAnybodyIsWoken: who is woken with his reply may send
+// again at once, and must not meet a connection whose stream is out of step.
+func TestConnectionIsClosedBeforeAnybodyIsWoken(t *testing.T) {
+	first, second := get("a"), get("b")
+	woken := make(chan int, 1)
+	p := newPool(t, script(t, func(c *peer) {
+		c.sayValue(c.line(), "warm")
+		line := c.line()
+		c.line()
+		c.say("EN " + opaque(line) + "\r\ngarbage\r\n")
+		c.untilClosed()
+	}), Config{Conns: 1, Timeout: patience, OnFailure: func(Failure) { woken <- len(first.done) }})
+	onlyConn(t, p)
+	p.Start(background, first)
+	p.Start(background, second)
+	if n := <-woken; n > 0 {
+		t.Error("the first caller was woken before the connection was closed")
+	}
+	must(t, p.Wait(first))
+	wantSent(t, p.Wait(second), proto.ErrMalformed, true)
+}

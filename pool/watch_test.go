@@ -52,3 +52,22 @@ func TestSentIsExact(t *testing.T) {
 	wantSent(t, p.Wait(taken), ErrConnLost, true)
 	wantSent(t, p.Wait(left), ErrConnLost, false)
 }
+
+// TestGraceEnds: a server that keeps sending bytes, or a process that is always
+// late, does not keep a request for ever.
+func TestGraceEnds(t *testing.T) {
+	p := newPool(t, "none", Config{})
+	c := newConn(&p.small, &netWire{}, 1, proto.Meta)
+	c.reader = readerCaller
+	r := get("key")
+	must(t, p.prepare(background, r))
+	c.push(r, false)
+	var f findings
+	looks := 0
+	for ; len(f.ended) == 0 && looks < 10*maxGrace; looks++ {
+		c.look(r.expires, true, &f)
+	}
+	if looks != maxGrace+1 {
+		t.Errorf("the request ended after %d looks, want %d", looks, maxGrace+1)
+	}
+}
