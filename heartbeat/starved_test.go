@@ -2,7 +2,6 @@ package heartbeat
 
 import (
 	"flag"
-	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -51,6 +50,6 @@ func TestStarvedProcessEjectsNobody(t *testing.T) {
 			sum.Failures += s.Failures
 			sum.Lag = max(sum.Lag, s.Lag)
 		}
-		t.Log(fmt.Sprintf("%d spinning: %d probes, %d inconclusive, %d failed", spinning, sum.Probes, sum.Inconclusive, sum.Failures))
+		t.Logf("%d spinning: %d probes, %d inconclusive, %d failed", spinning, sum.Probes, sum.Inconclusive, sum.Failures)
 	}
 }
