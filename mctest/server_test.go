@@ -2,20 +2,12 @@ package mctest_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,6 +16,7 @@ import (
 )
 
 // until reads up to and including end.
+
 func (k *talker) until(end string) string {
 	k.t.Helper()
 	_ = k.nc.SetReadDeadline(time.Now().Add(patience))
@@ -37,106 +30,7 @@ func (k *talker) until(end string) string {
 	return string(got)
 }
 
-func TestUnixSocket(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "mc.sock")
-	srv := mctest.Start(t, mctest.Config{Addr: "unix:" + path})
-	if srv.Addr() != "unix:"+path {
-		t.Errorf("Addr is %q", srv.Addr())
-	}
-	dial := func() (net.Conn, error) { return net.DialTimeout("unix", path, short) }
-	for range 2 {
-		nc, err := dial()
-		check(t, err)
-		k := &talker{t: t, nc: nc}
-		if got := k.ask("set a 0 0 1\r\n1\r\n"); got != "STORED\r\n" {
-			t.Errorf("got %q", got)
-		}
-		check(t, srv.Kill())
-		if _, err := dial(); !errors.Is(err, syscall.ECONNREFUSED) {
-			t.Errorf("dialled a killed server: %v", err)
-		}
-		check(t, srv.Restart())
-	}
-	srv.Close()
-	if _, err := os.Stat(path); !os.IsNotExist(err) {
-		t.Errorf("the socket is left behind: %v", err)
-	}
-}
-
-func TestAddressSurvivesEveryFault(t *testing.T) {
-	for _, addr := range []string{"127.0.0.1:0", "[::1]:0", ":0"} {
-		t.Run(addr, func(t *testing.T) {
-			srv := mctest.Start(t, mctest.Config{Addr: addr})
-			want := srv.Addr()
-			for range 3 {
-				for _, fault := range []func() error{srv.Kill, srv.Refuse, srv.BlackHole, srv.Hang, srv.Kill, srv.BlackHole, srv.Refuse, srv.Hang} {
-					check(t, fault())
-				}
-				check(t, srv.Heal())
-				if got := dialTalker(t, want).ask("set a 0 0 1\r\n1\r\n"); got != "STORED\r\n" || srv.Addr() != want {
-					t.Fatalf("at %s, was %s: %q", srv.Addr(), want, got)
-				}
-			}
-		})
-	}
-}
-
-func TestTwoServersCannotShareAnAddress(t *testing.T) {
-	srv := mctest.Start(t)
-	if other, err := mctest.New(mctest.Config{Addr: srv.Addr()}); err == nil {
-		other.Close()
-		t.Fatal("second server on the same address")
-	}
-}
-
 // testCertificate is a self-signed certificate for 127.0.0.1.
-func testCertificate(t *testing.T) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	check(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		NotAfter:     time.Now().Add(time.Hour),
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	check(t, err)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
-func TestTLSWithFaults(t *testing.T) {
-	cert := testCertificate(t)
-	srv := mctest.Start(t, mctest.Config{TLS: &tls.Config{Certificates: []tls.Certificate{cert}}})
-	roots := x509.NewCertPool()
-	leaf, err := x509.ParseCertificate(cert.Certificate[0])
-	check(t, err)
-	roots.AddCert(leaf)
-	dial := func(timeout time.Duration) (net.Conn, error) {
-		return tls.DialWithDialer(&net.Dialer{Timeout: timeout}, "tcp", srv.Addr(), &tls.Config{RootCAs: roots})
-	}
-	nc, err := dial(patience)
-	check(t, err)
-	k := &talker{t: t, nc: nc}
-	k.ask("set a 0 0 1\r\n1\r\n")
-	for _, fault := range []func() error{srv.Hang, srv.BlackHole} {
-		check(t, fault())
-		k.send("get a\r\n")
-		if _, err := dial(short); err == nil {
-			t.Error("a handshake got through")
-		}
-		check(t, srv.Heal())
-		k.expect("VALUE a 0 1\r\n1\r\nEND\r\n")
-	}
-	check(t, srv.Hang())
-	k.send("get a\r\n")
-	if _, err := dial(short); err == nil { // gives the server time to come to rest
-		t.Error("a handshake got through")
-	}
-	check(t, srv.Kill())
-	if got := k.ask("get a\r\n"); got != closed {
-		t.Errorf("killed, but %q", got)
-	}
-}
 
 func TestAuthentication(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "auth")
@@ -163,23 +57,6 @@ func TestAuthentication(t *testing.T) {
 	}
 	if s := srv.Stats(); s.AuthErrors != 2 {
 		t.Errorf("%d failed logins counted, want 2", s.AuthErrors)
-	}
-}
-
-func TestEndlessLinesAreCutOffUnlessTheyAreGets(t *testing.T) {
-	for name, addr := range map[string]string{"memcached": realMemcached(t), "mctest": mctest.Start(t).Addr()} {
-		t.Run(name, func(t *testing.T) {
-			k := dialTalker(t, addr)
-			k.send("mg " + strings.Repeat("x", 3000))
-			k.expectEnd(nil)
-			for _, cmd := range []string{"get", "gets"} {
-				k = dialTalker(t, addr)
-				k.send(cmd + strings.Repeat(" key", 30_000))
-				k.expectSilence()
-				k.send("\r\n")
-				k.expect("END\r\n")
-			}
-		})
 	}
 }
 
@@ -214,78 +91,14 @@ func TestOldVersionsDoNotKnowNewCommands(t *testing.T) {
 	}
 }
 
-func TestTooManyConnectionsAreTurnedAway(t *testing.T) {
-	srv := mctest.Start(t, mctest.Config{MaxConns: 2})
-	a, b := dialTalker(t, srv.Addr()), dialTalker(t, srv.Addr())
-	a.ask("version\r\n")
-	b.ask("version\r\n")
-	extra := dialTalker(t, srv.Addr())
-	extra.expect("ERROR Too many open connections\r\n")
-	extra.expectEnd(nil)
-	if s := srv.Stats(); s.Conns != 2 || s.TotalConns != 2 || s.RejectedConns != 1 {
-		t.Errorf("%+v", s)
-	}
-	_ = a.nc.Close()
-	waitFor(t, func() bool { return srv.Stats().Conns == 1 })
-	dialTalker(t, srv.Addr()).ask("version\r\n")
-}
-
-func TestIdleConnectionsAreClosed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := mctest.Start(t, mctest.Config{NoListen: true, IdleTimeout: time.Minute})
-		k := pipeTalker(t, srv)
-		for range 3 {
-			time.Sleep(59 * time.Second)
-			if got := k.ask("get a\r\n"); got != "END\r\n" {
-				t.Fatalf("got %q", got)
-			}
-		}
-		start := time.Now()
-		_ = k.nc.SetReadDeadline(time.Time{})
-		if n, err := k.nc.Read(make([]byte, 1)); err == nil || time.Since(start) != time.Minute {
-			t.Errorf("read %d, %v after %v", n, err, time.Since(start))
-		}
-		if s := srv.Stats(); s.IdleKicks != 1 {
-			t.Errorf("%d idle kicks, want 1", s.IdleKicks)
-		}
-	})
-}
-
 // pipeTalker talks to srv through memory.
+
 func pipeTalker(t *testing.T, srv *mctest.Server) *talker {
 	t.Helper()
 	nc, err := srv.Dial(t.Context(), "tcp", "")
 	check(t, err)
 	t.Cleanup(func() { _ = nc.Close() })
 	return &talker{t: t, nc: nc}
-}
-
-func TestMemoryIsBoundedAndTheLeastRecentlyUsedGoes(t *testing.T) {
-	srv := mctest.Start(t, mctest.Config{MaxBytes: 100 * 1060})
-	k := dialTalker(t, srv.Addr())
-	value := strings.Repeat("x", 1000)
-	for i := range 150 {
-		k.ask(fmt.Sprintf("set key%03d 0 0 1000\r\n%s\r\nget key000\r\n", i, value))
-	}
-	s := srv.Stats()
-	if s.Bytes > 100*1060 || s.Items != 99 || s.Evictions != 51 {
-		t.Errorf("%d items, %d bytes, %d evictions", s.Items, s.Bytes, s.Evictions)
-	}
-	for key, want := range map[string]bool{"key000": true, "key001": false, "key051": false, "key052": true, "key149": true} {
-		if _, ok := srv.Value(key); ok != want {
-			t.Errorf("%s is there: %v, want %v", key, ok, want)
-		}
-	}
-}
-
-func TestItemLimitIsConfigurable(t *testing.T) {
-	srv := mctest.Start(t, mctest.Config{MaxItemSize: 2048})
-	k := dialTalker(t, srv.Addr())
-	for size, want := range map[int]string{2048 - 60: "STORED\r\n", 2048 - 59: "SERVER_ERROR object too large for cache\r\n"} {
-		if got := k.ask(fmt.Sprintf("set k 0 0 %d\r\n%s\r\n", size, strings.Repeat("x", size))); got != want {
-			t.Errorf("%d bytes: got %q, want %q", size, got, want)
-		}
-	}
 }
 
 func TestValueAndFlushAllNeedNoTraffic(t *testing.T) {
@@ -387,6 +200,24 @@ func TestDialMeetsTheFaults(t *testing.T) {
 		check(t, srv.Heal())
 		if got := (<-dialled).ask("get a\r\n"); got != "END\r\n" {
 			t.Errorf("healed, but %q", got)
+		}
+	})
+}
+
+func TestServeRunsOnAnyConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := mctest.Start(t, mctest.Config{NoListen: true})
+		ours, theirs := net.Pipe()
+		srv.Serve(theirs)
+		k := &talker{t: t, nc: ours}
+		if got := k.ask("set a 0 0 1\r\n1\r\nget a\r\n"); got != "STORED\r\nVALUE a 0 1\r\n1\r\nEND\r\n" {
+			t.Errorf("got %q", got)
+		}
+		check(t, srv.Kill())
+		ours, theirs = net.Pipe()
+		srv.Serve(theirs)
+		if got := (&talker{t: t, nc: ours}).ask("get a\r\n"); got != closed {
+			t.Errorf("a killed server answers %q", got)
 		}
 	})
 }
