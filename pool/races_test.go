@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -147,9 +148,10 @@ func TestLostConnectionIsDialledOnce(t *testing.T) {
 	dialler.Go(func() {
 		for !stop.Load() {
 			g.dial(0)
+			runtime.Gosched()
 		}
 	})
-	for range 150 {
+	for range 100 {
 		eventually(t, "a connection is made", func() bool { return g.conns[0].Load() != nil })
 		g.conns[0].Load().fail(ErrConnLost) // which has served nobody: it backs off
 		g.resetBackoff()
