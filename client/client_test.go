@@ -36,7 +36,9 @@ func newClient(t testing.TB, cfg client.Config) *client.Client {
 // overReal returns a client of n real memcached.
 func overReal(t testing.TB, n int) (*client.Client, []*realserver.Process) {
 	t.Helper()
-	return overRealWith(t, n, client.Config{})
+	// The tests of operations are not about time: on a busy machine even an idle
+	// server can take longer than the default.
+	return overRealWith(t, n, client.Config{Timeout: 4 * time.Second})
 }
 
 func overRealWith(t testing.TB, n int, cfg client.Config) (*client.Client, []*realserver.Process) {

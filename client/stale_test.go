@@ -294,7 +294,7 @@ func lateWrites(t *testing.T, beat heartbeat.Config, patience time.Duration, los
 	if testing.Short() {
 		rounds = 2
 	}
-	s := overTwo(t, client.Config{Timeout: 400 * time.Millisecond, AttemptTimeout: 40 * time.Millisecond, Heartbeat: beat})
+	s := overTwo(t, client.Config{Timeout: 800 * time.Millisecond, AttemptTimeout: 40 * time.Millisecond, Heartbeat: beat})
 	keys := s.keys(50)
 	s.openBoth(keys)
 	for round := range rounds {
