@@ -126,7 +126,9 @@ func (m machine) leave(c *Config, now time.Time) machine {
 func (m machine) stayOut(c *Config, e event, now time.Time) machine {
 	m.goods = 0
 	m = m.probe(c, now.Add(jitter(m.backoff, ejectedJitter, e.random)))
-	m.backoff = min(2*m.backoff, c.MaxEjectedInterval)
+	if !m.forgiven {
+		m.backoff = min(2*m.backoff, c.MaxEjectedInterval)
+	}
 	return m
 }
 

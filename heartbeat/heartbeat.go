@@ -118,9 +118,10 @@ func (m *Monitor) Drain() { m.order(toDrain) }
 // failures ejected it drops the hold-down and probes at once.
 func (m *Monitor) Resume() { m.order(toResume) }
 
-// Forgive drops the hold-down of the current ejection and does not count it
-// for the next one. It is for ejections that were not the server's fault; see
-// [View]. It may be called again and again.
+// Forgive drops the hold-down of the current ejection, does not count it for
+// the next one, and keeps the probes at EjectedInterval. It is for ejections
+// that were not the server's fault, and for when no server is left; see [View].
+// It may be called again and again.
 func (m *Monitor) Forgive() {
 	m.mu.Lock()
 	m.mail.forgive = true

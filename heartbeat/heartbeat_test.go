@@ -248,6 +248,25 @@ func TestForgiveEndsTheHoldDown(t *testing.T) {
 	})
 }
 
+func TestForgivenServerIsBackWithinASecond(t *testing.T) {
+	for heal := 20 * time.Second; heal < 23*time.Second; heal += 37 * ms {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer()
+			w := start(t, s, Config{random: func() float64 { return 0.999 }})
+			w.at(5 * time.Second)
+			s.set(killed)
+			w.at(15 * time.Second)
+			w.Forgive()
+			w.at(heal)
+			s.set(none)
+			sleep(time.Second)
+			if w.State() != Healthy {
+				t.Errorf("%v a second after the heal at %v", w.State(), heal)
+			}
+		})
+	}
+}
+
 func TestConnectionIsRenewedWithoutAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()

@@ -19,9 +19,8 @@ type loop struct {
 
 // replay is one call of Config.Readmit.
 type replay struct {
-	cancel    context.CancelFunc
-	done      chan error // one value
-	abandoned bool       // nobody wants to know any more
+	cancel context.CancelFunc
+	done   chan error // one value
 }
 
 func (l *loop) run(ctx context.Context) {
@@ -106,41 +105,41 @@ func (l *loop) note(next plan, a *answer) {
 func (l *loop) step(e event) {
 	now := time.Now()
 	e.random = l.cfg.random()
-	from, fails := l.machine.state, l.machine.fails
-	var o orders
-	l.machine, o = step(&l.cfg, l.machine, e, now)
-	l.count(e, l.machine.fails > fails, now)
-	if o.reason != "" {
-		l.snap.Since = now
-		if l.machine.state == Ejected && from.Usable() {
-			l.snap.Ejections++
-		}
-	}
+	before := l.machine
+	after, o := step(&l.cfg, before, e, now)
+	l.machine = after
+	l.count(before, e, o, now)
 	if o.reason != "" || e.kind != reported {
 		l.publish()
 	}
 	if o.abandon && l.replay != nil {
-		l.replay.cancel()
-		l.replay.abandoned = true
+		l.replay.cancel() // the machine does not listen to its result any more
 	}
 	if o.reason != "" {
-		l.tell(from, o.reason, now)
+		l.tell(before.state, o.reason, now)
 	}
 	if o.replay {
 		l.startReplay()
 	}
 }
 
-// count tells apart the probes that counted from those that told nothing.
-func (l *loop) count(e event, counted bool, now time.Time) {
+// count keeps the figures of a step.
+func (l *loop) count(before machine, e event, o orders, now time.Time) {
+	counted := l.machine.fails > before.fails
 	switch {
 	case counted:
 		l.snap.Failures++
 	case e.kind == timedOut || e.kind == closed || e.kind == ourFault || e.kind == cut:
 		l.snap.Inconclusive++
 	}
-	if counted || e.kind == ourFault || e.kind == readmitted && e.err != nil {
+	if counted || e.kind == ourFault || o.reason == ReasonReadmit {
 		l.snap.LastErr, l.snap.LastErrAt = e.err, now
+	}
+	if o.reason != "" {
+		l.snap.Since = now
+	}
+	if before.state.Usable() && l.machine.state == Ejected {
+		l.snap.Ejections++
 	}
 }
 
@@ -194,11 +193,7 @@ func (l *loop) startReplay() {
 
 // endReplay takes the result of Config.Readmit.
 func (l *loop) endReplay(err error) {
-	r := l.replay
-	r.cancel()
+	l.replay.cancel()
 	l.replay = nil
-	if r.abandoned {
-		return
-	}
 	l.step(event{kind: readmitted, err: err})
 }

@@ -31,17 +31,23 @@ func (m machine) onResume(c *Config, now time.Time) machine {
 	return m.probe(c, now)
 }
 
-// onForgive drops the hold-down of an ejection that was our own fault.
+// onForgive drops the hold-down of an ejection that was our own fault, and
+// probes often from now on: nobody else may be left to serve.
 func (m machine) onForgive(c *Config, now time.Time) machine {
 	if m.state.Usable() || m.forgiven {
 		return m
 	}
 	m.forgiven = true
 	m.round = max(0, m.round-1)
-	waiting := m.state == Ejected && now.Before(m.holdUntil) && m.goods >= c.Rise && !m.pinned
+	held := now.Before(m.holdUntil)
 	m.holdUntil = now
-	if waiting {
-		m = m.probeKept(c, now)
+	m.backoff = c.EjectedInterval
+	switch soon := now.Add(m.backoff); {
+	case m.state != Ejected || m.pinned:
+	case held && m.goods >= c.Rise:
+		return m.probeKept(c, now)
+	case m.next.at.After(soon):
+		m.next.at = soon
 	}
 	return m
 }
