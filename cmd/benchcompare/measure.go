@@ -29,11 +29,14 @@ func (r *result) add(o result) {
 	r.times.Merge(o.times)
 }
 
-func (r result) rate() float64          { return float64(r.ops) / r.took.Seconds() }
-func (r result) p99() float64           { return float64(r.times.ValueAtQuantile(99)) }
-func (r result) clientPerOp() float64   { return float64(r.client) / float64(r.ops) }
-func (r result) serverPerOp() float64   { return float64(r.server) / float64(r.ops) }
-func newTimes() *hdrhistogram.Histogram { return hdrhistogram.New(100, int64(10*time.Second), 3) }
+func (r result) rate() float64        { return float64(r.ops) / r.took.Seconds() }
+func (r result) p99() float64         { return float64(r.times.ValueAtQuantile(99)) }
+func (r result) clientPerOp() float64 { return float64(r.client) / float64(r.ops) }
+func (r result) serverPerOp() float64 { return float64(r.server) / float64(r.ops) }
+
+// newTimes has two digits only: a histogram for each of many goroutines must stay in
+// the processor's cache, or it costs more than the operations that it counts.
+func newTimes() *hdrhistogram.Histogram { return hdrhistogram.New(100, int64(10*time.Second), 2) }
 
 // measure prints one line of the table.
 func measure(f *fleet, w work, goroutines, rounds int, slice time.Duration) error {
