@@ -54,6 +54,9 @@ type mail struct {
 // Start watches the server at addr, "host:port" or "unix:/path", and sends the
 // first probe at once. A configuration that [Config.Validate] objects to is
 // mended with the defaults. OnTransition may be called before Start returns.
+//
+// The monitor's goroutine lives until Stop. A second one lives during each dial,
+// a third during each call of Readmit.
 func Start(addr string, cfg Config) *Monitor {
 	cfg = cfg.filled()
 	if cfg.Dial == nil {
@@ -77,8 +80,8 @@ func Start(addr string, cfg Config) *Monitor {
 // State says how the server is. It costs one atomic load.
 func (m *Monitor) State() State { return m.shown.Load().State }
 
-// Snapshot returns all that is known of the server. The States of two
-// snapshots may differ in the same moment; the fields of one belong together.
+// Snapshot returns all that is known of the server. Its fields belong to one
+// moment.
 func (m *Monitor) Snapshot() Snapshot { return *m.shown.Load() }
 
 // Report takes in what a request saw. It is meant for the request path: it
@@ -105,9 +108,10 @@ func (m *Monitor) Report(e Evidence) {
 	}
 }
 
-// Eject takes the server out at once, on an operator's word, until Resume. Its
-// probes go on, for Snapshot to show. Eject and Drain differ in the Reason
-// only: it tells the client to cut requests off, or to let them end.
+// Eject takes the server out until Resume, on an operator's word, as soon as
+// the probe under way has ended. Its probes go on, for Snapshot to show. Eject
+// and Drain differ in the Reason only: it tells the client to cut requests off,
+// or to let them end.
 func (m *Monitor) Eject() { m.order(toEject) }
 
 // Drain is Eject for a server whose requests under way may end.

@@ -51,9 +51,7 @@ func (l *loop) run(ctx context.Context) {
 // end releases what the loop holds, and waits for it.
 func (l *loop) end() {
 	l.timer.Stop()
-	if l.prober.kept != nil {
-		_ = l.prober.kept.Close()
-	}
+	l.prober.drop()
 	if l.replay != nil {
 		l.replay.cancel()
 		<-l.replay.done
@@ -111,6 +109,9 @@ func (l *loop) step(e event) {
 	l.count(before, e, o, now)
 	if o.reason != "" || e.kind != reported {
 		l.publish()
+	}
+	if o.reason == ReasonFall || o.reason == ReasonFallEvidence {
+		l.prober.drop() // no socket of ours stays with a lost server
 	}
 	if o.abandon && l.replay != nil {
 		l.replay.cancel() // the machine does not listen to its result any more

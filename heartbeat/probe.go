@@ -137,10 +137,10 @@ func (p *prober) exchange(conn net.Conn, request string, timeout time.Duration, 
 	if err := p.enter(conn, mayCut); err != nil {
 		return err
 	}
+	p.have = 0
 	_, err := conn.Write([]byte(request))
 	switch {
 	case err == nil:
-		p.have = 0
 		err = p.read(conn, parse)
 	case isTimeout(err):
 		// A few bytes always find room in an idle socket. It is this
@@ -219,6 +219,14 @@ func (p *prober) cut() {
 	}
 }
 
+// drop closes the connection between two probes.
+func (p *prober) drop() {
+	if p.kept != nil {
+		discard(p.kept)
+		p.kept = nil
+	}
+}
+
 // stop makes a probe under way return at once and later ones fail.
 func (p *prober) stop() {
 	p.mu.Lock()
@@ -242,7 +250,7 @@ func classify(next plan, connected bool, a *answer) eventKind {
 		return timedOut
 	case !connected && isOurs(a.err):
 		return ourFault
-	case connected && next.stats && !isReset(a.err):
+	case connected && next.stats:
 		// Some proxies know no stats, and say so or hang up. The sign of
 		// life was seen a moment ago.
 		return identified
@@ -260,11 +268,7 @@ func isTimeout(err error) bool {
 // isHangup reports that the other side closed the connection, which is its
 // right while nothing is asked of it.
 func isHangup(err error) bool {
-	return errors.Is(err, io.EOF) || isReset(err)
-}
-
-func isReset(err error) bool {
-	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)
 }
 
 // isOurs reports that a dial failed for want of something in this process or

@@ -12,7 +12,7 @@ type State uint8
 // Ejected or in Probation gets none but the monitor's own probes and what
 // [Config.Readmit] sends.
 const (
-	Healthy   State = iota // answers
+	Healthy   State = iota // answers; how fast its keys return after an outage is the client's to say
 	Suspect                // failed a probe, or requests speak against it; still serves
 	Ejected                // failed Fall probes in a row, or an operator took it out
 	Probation              // answers again; what it missed is being repaired

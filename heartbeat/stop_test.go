@@ -62,3 +62,19 @@ func TestStopCancelsReadmission(t *testing.T) {
 		w.expect()
 	})
 }
+
+func TestNoConnectionStaysWithALostServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		w := start(t, s, Config{})
+		w.at(5500 * ms)
+		s.set(hang)
+		for c := range uint64(3) {
+			w.Report(Evidence{Kind: Timeout, Conn: c})
+		}
+		w.at(5752 * ms)
+		if w.State() != Ejected || len(s.conns) != 0 {
+			t.Errorf("%v, with %d connections open", w.State(), len(s.conns))
+		}
+	})
+}
