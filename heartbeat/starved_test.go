@@ -25,7 +25,7 @@ func TestStarvedProcessEjectsNobody(t *testing.T) {
 		var stop atomic.Bool
 		for range spinning {
 			go func() {
-				for !stop.Load() { //nolint:revive // spins on purpose
+				for !stop.Load() { // spins on purpose
 				}
 			}()
 		}

@@ -28,7 +28,7 @@ func TestWitnessSeesABusyProcess(t *testing.T) {
 	defer stop.Store(true)
 	for range 16 * runtime.GOMAXPROCS(0) {
 		go func() {
-			for !stop.Load() { //nolint:revive // spins on purpose
+			for !stop.Load() { // spins on purpose
 			}
 		}()
 	}
