@@ -125,7 +125,10 @@ func (s *server) replay(ctx context.Context, batch []errand) error {
 	for i := range batch {
 		r := &requests[i]
 		r.Op, r.Key, r.Timeout = proto.OpDelete, batch[i].key, s.c.cfg.Timeout
-		s.pool.Start(ctx, r)
+		s.pool.Push(ctx, r)
+	}
+	for i := range requests {
+		requests[i].Flush(false)
 	}
 	done := 0
 	var failed error

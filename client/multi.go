@@ -162,7 +162,10 @@ func (b *batch) ask(timeout time.Duration) {
 		now[0].err = now[0].s.pool.Do(b.ctx, &now[0].Request)
 	} else {
 		for _, l := range now {
-			l.s.pool.Start(b.ctx, &l.Request)
+			l.s.pool.Push(b.ctx, &l.Request)
+		}
+		for i, l := range now {
+			l.Flush(i == 0)
 		}
 		for _, l := range now {
 			l.err = l.s.pool.Wait(&l.Request)

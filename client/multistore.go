@@ -74,10 +74,13 @@ func (m *many) window(n int, next func(int) *call) {
 		if !home.careful.Load() || home.serves(k.Key, snap) == atHome {
 			d.at = home
 			d.prepare(home, d.first())
-			home.pool.Start(m.ctx, &k.Request)
+			home.pool.Push(m.ctx, &k.Request)
 		} else {
 			hard = append(hard, d)
 		}
+	}
+	for i := range ways {
+		ways[i].k.Flush(i == 0)
 	}
 	for i := range ways {
 		d := &ways[i]

@@ -92,12 +92,35 @@ func (p *Pool) Do(ctx context.Context, r *Request) error {
 // pool never uses such a caller as a reader, so that a server that is silent
 // cannot hold up the replies of another.
 func (p *Pool) Start(ctx context.Context, r *Request) {
+	p.Push(ctx, r)
+	r.Flush(true)
+}
+
+// Push is Start without the writing: Flush must follow at once, as others' requests
+// may depend on it. A caller with several requests pushes them all and then flushes
+// them all, so that those for one connection leave in one system call.
+func (p *Pool) Push(ctx context.Context, r *Request) {
 	if err := p.prepare(ctx, r); err != nil {
 		r.fail(err)
 		return
 	}
 	if c, result := p.groupFor(r).send(r, false); result == pushedWrite {
+		r.owed = c
+	}
+}
+
+// Flush writes what Push has left to write. With gather it lets others add their
+// requests first; where several are flushed, once is enough.
+func (r *Request) Flush(gather bool) {
+	c := r.owed
+	if c == nil {
+		return
+	}
+	r.owed = nil
+	if gather {
 		c.write()
+	} else if err := c.writeBatches(); err != nil {
+		c.fail(err)
 	}
 }
 

@@ -37,6 +37,7 @@ type Request struct {
 	err     error
 	ended   bool  // for a caller that leads; guarded by the connection's mu
 	leads   bool  // the caller reads the connection and needs no wake-up
+	owed    *conn // where Push has left the writing to Flush
 	expires int64 // on the pool's clock
 }
 
