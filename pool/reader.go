@@ -26,7 +26,7 @@ func (c *conn) lead(r *Request, send bool) {
 			send = false
 			n, err = c.wire.exchange(c.sendFn, c.rbuf[c.rend:])
 		} else {
-			n, err = c.wire.read(c.rbuf[c.rend:])
+			n, err = c.wire.read(c.rbuf[c.rend:], false)
 		}
 		if err = c.took(n, err); err != nil {
 			c.fail(err)
@@ -82,7 +82,7 @@ func (c *conn) serve() {
 func (c *conn) serveOnce() bool {
 	c.shrinkReadBuf()
 	c.reads.Add(1)
-	n, err := c.wire.read(c.rbuf[c.rend:])
+	n, err := c.wire.read(c.rbuf[c.rend:], c.inFlight.Load() > 0)
 	if err = c.took(n, err); err == nil && c.serves {
 		c.serves = false
 		c.gather(c.before)

@@ -24,8 +24,9 @@ type rawWire struct {
 	send   func() error
 	readFn func(fd uintptr) bool
 	exchFn func(fd uintptr) bool
-	luck   int    // replies that were there at once, lately
-	turn   uint32 // exchanges
+	soon   bool
+	spin   habit
+	atOnce habit // replies that are there when the write returns
 
 	fd      uintptr // the writer's fields
 	direct  bool    // fd may be used: exchange holds it open
@@ -46,8 +47,8 @@ func newRawWire(nc net.Conn, sc syscall.Conn) wire {
 	return w
 }
 
-func (w *rawWire) read(b []byte) (int, error) {
-	w.in = b
+func (w *rawWire) read(b []byte, soon bool) (int, error) {
+	w.in, w.soon = b, soon
 	if err := w.rc.Read(w.readFn); err != nil {
 		return 0, err
 	}
@@ -59,6 +60,9 @@ func (w *rawWire) tryRead(fd uintptr) bool {
 		w.n, w.err = syscall.Read(int(fd), w.in)
 		switch {
 		case w.err == syscall.EAGAIN:
+			if w.soon && w.await(fd) {
+				continue
+			}
 			return false
 		case w.err == syscall.EINTR:
 			continue
@@ -101,34 +105,15 @@ func (w *rawWire) tryExchange(fd uintptr) bool {
 	if w.n, w.err = 0, send(); w.err != nil {
 		return true
 	}
-	if !w.tryNow() {
+	// On a busy machine a server on the same host has often answered by the time
+	// that the write returns, and looking at once saves a switch through the poller.
+	if !w.atOnce.worth() {
 		return false
 	}
+	w.soon = false
 	arrived := w.tryRead(fd)
-	w.learn(arrived)
+	w.atOnce.learn(arrived)
 	return arrived
-}
-
-// On a busy machine a server on the same host has often answered by the time that
-// the write returns, and looking at once saves a switch through the poller. Where
-// that does not happen, looking is a wasted system call, so the habit follows what
-// happened lately.
-const (
-	maxLuck  = 8
-	luckTest = 64 // without luck, look once in so many times
-)
-
-func (w *rawWire) tryNow() bool {
-	w.turn++
-	return w.luck > 0 || w.turn%luckTest == 0
-}
-
-func (w *rawWire) learn(arrived bool) {
-	if arrived {
-		w.luck = min(w.luck+1, maxLuck)
-	} else {
-		w.luck = max(w.luck-2, 0)
-	}
 }
 
 // writeFD writes until all is gone or the socket takes no more.

@@ -1,0 +1,5 @@
+//go:build unix && !linux
+
+package pool
+
+func (w *rawWire) await(uintptr) bool { return false }
