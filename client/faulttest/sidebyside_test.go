@@ -37,7 +37,6 @@ func TestFaultSideBySide(t *testing.T) {
 
 func runSideBySide(t *testing.T, rate int, hold time.Duration) {
 	e := newEnv(t, 2, func(cfg *client.Config) {
-		cfg.Timeout, cfg.AttemptTimeout = 0, 0 // the defaults, as users have them
 	}, "-c", "4096")
 	ours, lanes := e.lanes(rate)
 	calm := beside(t, rate)
