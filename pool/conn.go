@@ -47,7 +47,6 @@ type conn struct {
 	mu      sync.Mutex // guards the fields below
 	err     error      // why the connection is closed; nothing is pushed after it is set
 	reader  readerRole
-	leader  *Request
 	writing bool // somebody holds the writer role
 	wbuf    []byte
 	spare   []byte // the other write buffer, while nobody writes from it
@@ -77,7 +76,7 @@ type readerRole uint8
 
 const (
 	readerNone   readerRole = iota // nobody reads; the queue is empty
-	readerCaller                   // leader does
+	readerCaller                   // the caller of the first request does
 	readerServe                    // the connection's goroutine does
 )
 
@@ -143,7 +142,7 @@ func (c *conn) push(r *Request, mayLead bool) pushResult {
 	switch {
 	case c.reader != readerNone:
 	case idle && mayLead:
-		c.reader, c.leader = readerCaller, r
+		c.reader = readerCaller
 		r.leads = true
 		result = pushedLead
 	default:

@@ -46,7 +46,6 @@ func (c *conn) leave(r *Request) bool {
 	if !r.ended {
 		return false
 	}
-	c.leader = nil
 	c.reader = readerNone
 	if c.head != nil || c.err != nil {
 		c.reader = readerServe
