@@ -29,11 +29,10 @@ import (
 // docs/adr/0001-one-connection-kind.md.
 type conn struct {
 	id      uint64
+	lane    uint8 // its place in g.conns
 	g       *group
 	wire    wire
 	dialect proto.Dialect
-	serves  bool         // serve's own: it took the writer role with the last batch
-	before  int32        // and as many requests were under way before that
 	sendFn  func() error // writeBatches, bound once: no closure for each request
 
 	inFlight atomic.Int32  // len of the queue; written under mu
@@ -61,8 +60,7 @@ type conn struct {
 	rested  bool   // idle for a tick, and serve knows
 	shrink  bool   // the reader should give its grown buffer back
 
-	hurry int64 // the writer's own: until then it does not yield
-	grace int   // the watchdog's own: ticks for which it has blamed ourselves
+	grace int // the watchdog's own: ticks for which it has blamed ourselves
 
 	// The reader's own.
 	rbuf  []byte
@@ -70,6 +68,15 @@ type conn struct {
 	reply proto.Reply
 	hits  []Hit
 	batch []outcome
+	last  *Request // has its reply and is yet to be woken
+
+	// The own of that goroutine of serve whose turn it is.
+	serves   bool  // it took the writer role with the last batch
+	twin     bool  // there are two of them
+	ended    bool  // the connection is at its end
+	passedAt int64 // when the last pass was
+
+	hurry int64 // the writer's own: until then it does not wait for others to append
 }
 
 type readerRole uint8

@@ -46,6 +46,7 @@ func (g *group) dialPlace(i, epoch int) {
 	}
 	g.admit()
 	c.serve()
+	g.gone(c)
 }
 
 // install makes c usable, or says that its dial has been overtaken by a drain.
@@ -56,6 +57,7 @@ func (g *group) install(i, epoch int, c *conn) bool {
 	if epoch != g.epoch || g.p.closed.Load() {
 		return false
 	}
+	c.lane = uint8(i)
 	g.conns[i].Store(c)
 	return true
 }

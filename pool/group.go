@@ -63,11 +63,15 @@ func (g *group) send(r *Request, mayLead bool) (*conn, pushResult) {
 func (g *group) place(r *Request, mayLead bool) (*conn, pushResult) {
 	if g.waiting.Load() == 0 {
 		for range 2 * len(g.conns) {
-			c := g.pick()
+			c := g.stay(r)
+			if c == nil {
+				c = g.pick()
+			}
 			if c == nil {
 				break
 			}
 			if result := c.push(r, mayLead); result != notPushed {
+				r.lane = c.lane
 				return c, result
 			}
 			if int(c.inFlight.Load()) >= g.maxInFlight {
@@ -78,6 +82,32 @@ func (g *group) place(r *Request, mayLead bool) (*conn, pushResult) {
 	g.wait(r)
 	return nil, pushed
 }
+
+// stay chooses the connection that r used last, mostly. Requests are reused by
+// goroutines of the same processor, so each processor gets a connection of its own,
+// whose memory stays in its cache: its reader wakes callers who come back to it. A
+// connection that has become too empty for good batches is left, and now and then
+// the choice is open, for the balance.
+func (g *group) stay(r *Request) *conn {
+	if r.turns++; r.turns%openChoice == 0 {
+		return nil
+	}
+	if int(r.lane) >= len(g.conns) {
+		return nil // r comes from another pool
+	}
+	c := g.conns[r.lane].Load()
+	if c == nil {
+		return nil
+	}
+	n := c.inFlight.Load()
+	if int(n) >= g.maxInFlight || r.lane > 0 && n < calm/2 {
+		return nil
+	}
+	return c
+}
+
+// openChoice is after how many requests the choice of a connection is open.
+const openChoice = 64
 
 // pick chooses a connection: the first that is calm, else the first that is not
 // full enough for good batches, else the emptiest. It starts a dial where another

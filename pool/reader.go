@@ -26,9 +26,11 @@ func (c *conn) lead(r *Request, send bool) {
 			send = false
 			n, err = c.wire.exchange(c.sendFn, c.rbuf[c.rend:])
 		} else {
-			n, err = c.wire.read(c.rbuf[c.rend:], false)
+			n, err = c.wire.read(c.rbuf[c.rend:], 0)
 		}
-		if err = c.took(n, err); err != nil {
+		err = c.took(n, err)
+		c.wakeLast()
+		if err != nil {
 			c.fail(err)
 			c.endAll()
 		}
@@ -52,57 +54,6 @@ func (c *conn) leave(r *Request) bool {
 		c.wake <- struct{}{}
 	}
 	return true
-}
-
-// serve is the connection's goroutine. It reads whenever it holds the reader role,
-// and it closes the connection's books at the end.
-func (c *conn) serve() {
-	for range c.wake {
-		for c.serveOnce() {
-		}
-		c.mu.Lock()
-		dead, again := c.err != nil, c.reader == readerServe
-		c.mu.Unlock()
-		if !dead {
-			continue
-		}
-		if again {
-			// Given up and given back since, and failed: what was pushed in
-			// between has nobody but us.
-			c.endAll()
-		}
-		break
-	}
-	c.writers.Wait()
-	c.g.gone(c)
-}
-
-// serveOnce reads once and reports whether it still holds the reader role.
-func (c *conn) serveOnce() bool {
-	c.shrinkReadBuf()
-	c.reads.Add(1)
-	n, err := c.wire.read(c.rbuf[c.rend:], c.inFlight.Load() > 0)
-	if err = c.took(n, err); err == nil && c.serves {
-		c.serves = false
-		c.gather(c.before)
-		err = c.writeBatches()
-	}
-	if err != nil {
-		c.fail(err)
-		c.endAll()
-		return false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil {
-		return true // read once more to learn of it and to end all
-	}
-	if c.head != nil || c.lone < loneReplies {
-		return true
-	}
-	c.reader = readerNone
-	c.lone = 0
-	return false
 }
 
 // took digests what a read brought. A kick is no error: whoever kicked has left
@@ -206,7 +157,7 @@ func (c *conn) claim() {
 	if c.reader == readerServe && !c.writing {
 		// Those whom we wake now are likely to send again: we write for them.
 		c.writing, c.serves = true, true
-		c.before = c.inFlight.Load() + int32(len(c.batch))
+
 	}
 	c.mu.Unlock()
 	c.served.Add(uint64(len(c.batch)))
@@ -222,7 +173,8 @@ func (c *conn) outOfStep() error {
 	return nil
 }
 
-// handOver gives each claimed request its reply and wakes its caller.
+// handOver gives each claimed request its reply and wakes its caller. The last one
+// is woken by wakeLast.
 func (c *conn) handOver() {
 	for i := range c.batch {
 		o := &c.batch[i]
@@ -230,13 +182,22 @@ func (c *conn) handOver() {
 			c.g.learnSize(o.req, len(o.reply.Value))
 			o.deliver()
 			c.g.learnHits(o.req)
-			c.end(o.req)
+			c.wakeLast()
+			c.last = o.req
 		}
 		*o = outcome{}
 	}
 	c.batch = c.batch[:0]
 	if c.g.waiting.Load() > 0 {
 		c.g.admit()
+	}
+}
+
+// wakeLast wakes the caller whom handOver has left to its successor.
+func (c *conn) wakeLast() {
+	if r := c.last; r != nil {
+		c.last = nil
+		c.end(r)
 	}
 }
 

@@ -36,6 +36,8 @@ type Request struct {
 	done    chan struct{}   // receives when the request has ended, unless its caller leads
 	err     error
 	ended   bool  // for a caller that leads; guarded by the connection's mu
+	lane    uint8 // place of the connection used last
+	turns   uint8 // how often a connection has been chosen
 	leads   bool  // the caller reads the connection and needs no wake-up
 	owed    *conn // where Push has left the writing to Flush
 	expires int64 // on the pool's clock
@@ -52,7 +54,7 @@ type Hit struct {
 // Reset makes r as new, but keeps its memory and Alloc. Hits, Dst and the
 // values are let go.
 func (r *Request) Reset() {
-	hits, done, alloc := r.Hits, r.done, r.Alloc
+	hits := r.Hits
 	clear(hits)
-	*r = Request{Hits: hits[:0], done: done, Alloc: alloc}
+	*r = Request{Hits: hits[:0], done: r.done, Alloc: r.Alloc, lane: r.lane, turns: r.turns}
 }

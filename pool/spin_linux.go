@@ -7,29 +7,41 @@ import (
 	"unsafe"
 )
 
-// spinTime is how long serve looks for a reply before it waits in the poller. To
-// let a processor fall asleep and wake it again takes longer than a server on the
-// same host, or in the same rack, takes to answer.
-const spinTime = 50 * time.Microsecond
+// Serve looks for a reply for a while before it waits in the poller: to let a
+// processor fall asleep and wake it again takes longer than a server on the same
+// host, or in the same rack, takes to answer. Each wait earns the time that it may
+// spend on looking; what it does not need is kept for one that takes longer.
+const (
+	spinWait    = 25 * time.Microsecond // for the wait: what a sleep costs
+	spinRequest = 2 * time.Microsecond  // for each request that is under way
+	maxSpin     = time.Millisecond
+	spinYield   = 4 // looks between two yields to other goroutines
+)
 
-// await looks for bytes for a short while. Between two looks it lets other
-// goroutines run, and other processes: a server on this machine may be waiting for
-// this very processor. Whether that is worth it depends on how far the server is and
-// on what else runs here, so the habit follows what happened lately. soon is used
-// up: after one try the reader waits in earnest.
+// await looks for bytes for a short while. Between two looks it lets other processes
+// run, as a server on this machine may be waiting for this very processor, and now
+// and then other goroutines. Whether that is worth it depends on how far the server
+// is and on what else runs here, so the habit follows what happened lately. soon is
+// used up: after one try the reader waits in earnest.
 func (w *rawWire) await(fd uintptr) bool {
-	w.soon = false
+	w.patience = min(w.patience+spinWait+time.Duration(w.soon)*spinRequest, maxSpin)
+	w.soon = 0
 	if !w.spin.worth() {
 		return false
 	}
-	for start := time.Now(); ; {
-		runtime.Gosched()
-		_, _, _ = syscall.Syscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
+	start := time.Now()
+	for look := 1; ; look++ {
+		_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
 		arrived := readable(fd)
-		late := time.Since(start) > spinTime
+		spent := time.Since(start)
+		late := spent > w.patience
 		if arrived || late {
+			w.patience = max(w.patience-spent, 0)
 			w.spin.learn(arrived && !late)
 			return arrived
+		}
+		if look%spinYield == 0 {
+			runtime.Gosched()
 		}
 	}
 }

@@ -11,9 +11,9 @@ import (
 // wire is one socket, seen by the two roles of a connection: one goroutine at a
 // time reads, one at a time writes. kick and close may be called by anybody.
 type wire interface {
-	// read waits for bytes; soon says that a reply is under way. It returns
+	// read waits for bytes; soon is how many replies are under way. It returns
 	// os.ErrDeadlineExceeded after a kick.
-	read(b []byte, soon bool) (int, error)
+	read(b []byte, soon int32) (int, error)
 	// exchange calls send, which writes, and then waits for bytes as read does; a
 	// reply that send provokes cannot be missed. send must not close the wire.
 	exchange(send func() error, b []byte) (int, error)
@@ -75,7 +75,7 @@ func closeHard(nc net.Conn) {
 // written directly, and only where the server must have read everything before it.
 type netWire struct{ nc net.Conn }
 
-func (w *netWire) read(b []byte, _ bool) (int, error) {
+func (w *netWire) read(b []byte, _ int32) (int, error) {
 	n, err := w.nc.Read(b)
 	if n > 0 {
 		return n, nil // an error comes again with the next read
@@ -90,7 +90,7 @@ func (w *netWire) exchange(send func() error, b []byte) (int, error) {
 	if err := send(); err != nil {
 		return 0, err
 	}
-	return w.read(b, true)
+	return w.read(b, 1)
 }
 
 // sureWrite is how many bytes an idle socket takes at once.

@@ -18,15 +18,16 @@ type rawWire struct {
 	nc net.Conn
 	rc syscall.RawConn
 
-	in     []byte // the reader's fields
-	n      int
-	err    error
-	send   func() error
-	readFn func(fd uintptr) bool
-	exchFn func(fd uintptr) bool
-	soon   bool
-	spin   habit
-	atOnce habit // replies that are there when the write returns
+	in       []byte // the reader's fields
+	n        int
+	err      error
+	send     func() error
+	readFn   func(fd uintptr) bool
+	exchFn   func(fd uintptr) bool
+	soon     int32
+	spin     habit
+	patience time.Duration // how long it may look
+	atOnce   habit         // replies that are there when the write returns
 
 	fd      uintptr // the writer's fields
 	direct  bool    // fd may be used: exchange holds it open
@@ -47,7 +48,7 @@ func newRawWire(nc net.Conn, sc syscall.Conn) wire {
 	return w
 }
 
-func (w *rawWire) read(b []byte, soon bool) (int, error) {
+func (w *rawWire) read(b []byte, soon int32) (int, error) {
 	w.in, w.soon = b, soon
 	if err := w.rc.Read(w.readFn); err != nil {
 		return 0, err
@@ -60,7 +61,7 @@ func (w *rawWire) tryRead(fd uintptr) bool {
 		w.n, w.err = syscall.Read(int(fd), w.in)
 		switch {
 		case w.err == syscall.EAGAIN:
-			if w.soon && w.await(fd) {
+			if w.soon > 0 && w.await(fd) {
 				continue
 			}
 			return false
@@ -110,7 +111,7 @@ func (w *rawWire) tryExchange(fd uintptr) bool {
 	if !w.atOnce.worth() {
 		return false
 	}
-	w.soon = false
+	w.soon = 0
 	arrived := w.tryRead(fd)
 	w.atOnce.learn(arrived)
 	return arrived
