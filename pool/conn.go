@@ -29,7 +29,7 @@ import (
 // docs/adr/0001-one-connection-kind.md.
 type conn struct {
 	id      uint64
-	lane    uint8 // its place in g.conns
+	lane    uint8 // its place in g.conns, plus one
 	g       *group
 	wire    wire
 	dialect proto.Dialect

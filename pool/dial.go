@@ -57,7 +57,7 @@ func (g *group) install(i, epoch int, c *conn) bool {
 	if epoch != g.epoch || g.p.closed.Load() {
 		return false
 	}
-	c.lane = uint8(i)
+	c.lane = uint8(i + 1)
 	g.conns[i].Store(c)
 	return true
 }

@@ -92,15 +92,15 @@ func (g *group) stay(r *Request) *conn {
 	if r.turns++; r.turns%openChoice == 0 {
 		return nil
 	}
-	if int(r.lane) >= len(g.conns) {
-		return nil // r comes from another pool
+	if r.lane == 0 || int(r.lane) > len(g.conns) {
+		return nil // r is new here
 	}
-	c := g.conns[r.lane].Load()
+	c := g.conns[r.lane-1].Load()
 	if c == nil {
 		return nil
 	}
 	n := c.inFlight.Load()
-	if int(n) >= g.maxInFlight || r.lane > 0 && n < calm/2 {
+	if int(n) >= g.maxInFlight || r.lane > 1 && n < calm/2 {
 		return nil
 	}
 	return c

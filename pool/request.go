@@ -36,7 +36,7 @@ type Request struct {
 	done    chan struct{}   // receives when the request has ended, unless its caller leads
 	err     error
 	ended   bool  // for a caller that leads; guarded by the connection's mu
-	lane    uint8 // place of the connection used last
+	lane    uint8 // of the connection used last
 	turns   uint8 // how often a connection has been chosen
 	leads   bool  // the caller reads the connection and needs no wake-up
 	owed    *conn // where Push has left the writing to Flush
