@@ -24,7 +24,7 @@ func (c *Client) Ping(ctx context.Context) error {
 // error joins one *OpError for each of the others.
 func (c *Client) Version(ctx context.Context) (map[string]string, error) {
 	versions := make(map[string]string)
-	err := c.everywhere(ctx, proto.OpVersion, "", func(s *server, r *proto.Reply) { versions[s.Name] = r.Text })
+	err := c.everywhere(ctx, proto.OpVersion, "", func(s *server, r *proto.Reply) { versions[s.Name] = r.Admin.Version })
 	return versions, err
 }
 
@@ -34,8 +34,8 @@ func (c *Client) Version(ctx context.Context) (map[string]string, error) {
 func (c *Client) Stats(ctx context.Context, arg string) (map[string]map[string]string, error) {
 	stats := make(map[string]map[string]string)
 	err := c.everywhere(ctx, proto.OpStats, arg, func(s *server, r *proto.Reply) {
-		m := make(map[string]string, len(r.Stats))
-		for _, pair := range r.Stats {
+		m := make(map[string]string, len(r.Admin.Stats))
+		for _, pair := range r.Admin.Stats {
 			m[pair[0]] = pair[1]
 		}
 		stats[s.Name] = m

@@ -64,10 +64,11 @@ type conn struct {
 
 	// The reader's own.
 	rbuf  []byte
-	rend  int // rbuf[:rend] is unparsed
-	reply proto.Reply
-	hits  []Hit
+	rend  int     // rbuf[:rend] is unparsed
+	begun outcome // a reply whose rest is still to come
 	batch []outcome
+	hits  []Hit    // of the multi-gets in batch, and of the one that is not complete
+	kept  int      // how many of hits do not lie in rbuf
 	last  *Request // has its reply and is yet to be woken
 
 	// The own of that goroutine of serve whose turn it is.
@@ -87,15 +88,12 @@ const (
 	readerServe                    // the connection's goroutine does
 )
 
-// slot is one request's place in the queue.
+// slot is one request's place in the queue. It fits a line of the processor's cache.
 type slot struct {
 	next    *slot
+	req     *Request // nil once the caller has gone
+	overdue int64    // when a missing reply condemns the connection
 	expect  proto.Expect
-	req     *Request        // nil once the caller has gone
-	done    <-chan struct{} // of the caller's context
-	expires int64           // when the request's own time is over
-	overdue int64           // when a missing reply condemns the connection
-	seq     uint64
 	mayLead bool
 }
 
@@ -175,9 +173,8 @@ func (c *conn) enqueue(r *Request, mayLead bool) *slot {
 	c.free = s.next
 	s.next = nil
 	s.expect.ExpectFor(c.dialect, &r.Request, c.opaque)
+	s.req, s.mayLead = r, mayLead
 	now := c.g.p.now.Load()
-	s.req, s.done, s.seq, s.mayLead = r, r.cancel, c.pushed, mayLead
-	s.expires = r.expires
 	s.overdue = now + max(int64(r.Timeout), int64(c.g.p.cfg.Timeout)) + int64(tick)
 	if c.tail == nil {
 		c.head = s
@@ -200,7 +197,7 @@ func (c *conn) moreSlots() *slot {
 }
 
 // pop takes the head out of the queue and returns the request whose caller still
-// waits, if any. The caller holds mu.
+// waits, if any. The caller holds mu and corrects inFlight.
 func (c *conn) pop() *Request {
 	s := c.head
 	c.head = s.next
@@ -208,13 +205,16 @@ func (c *conn) pop() *Request {
 		c.tail = nil
 	}
 	r := s.req
-	s.req, s.done = nil, nil
+	s.req = nil
 	s.expect.Release()
 	s.next = c.free
 	c.free = s
-	c.inFlight.Add(-1)
 	return r
 }
+
+// unsent returns how many requests the writer has not taken yet. They are the last
+// of the queue. The caller holds mu.
+func (c *conn) unsent() int { return int(c.pushed - c.taken) }
 
 // write is the writer's turn of a caller whose push returned pushedWrite.
 func (c *conn) write() {

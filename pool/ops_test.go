@@ -143,7 +143,7 @@ func (s *step) tell(p *Pool) error {
 	if got.Value != nil && s.r.Op != proto.OpGetInto && got.CAS == 0 {
 		return errors.New("a value came without its CAS token")
 	}
-	got.Status, got.CAS, got.Text = 0, 0, ""
+	got.Status, got.CAS, got.Admin = 0, 0, nil
 	if s.r.Op == proto.OpGetInto {
 		got.Flags = 0 // not asked for; the classic dialect tells them all the same
 	}
@@ -223,8 +223,8 @@ func TestVersionStatsAndFlush(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			v := &Request{Request: proto.Request{Op: proto.OpVersion}}
 			must(t, p.Do(background, v))
-			if !strings.HasPrefix(v.Reply.Text, "1.") {
-				t.Errorf("version %q", v.Reply.Text)
+			if !strings.HasPrefix(v.Reply.Admin.Version, "1.") {
+				t.Errorf("version %q", v.Reply.Admin.Version)
 			}
 			must(t, p.Do(background, set("flushed", "v")))
 			must(t, p.Do(background, &Request{Request: proto.Request{Op: proto.OpFlushAll}}))
@@ -237,11 +237,11 @@ func TestVersionStatsAndFlush(t *testing.T) {
 				s := &Request{Request: proto.Request{Op: proto.OpStats, Key: arg}}
 				must(t, p.Do(background, s))
 				found := false
-				for _, line := range s.Reply.Stats {
+				for _, line := range s.Reply.Admin.Stats {
 					found = found || line[0] == want && line[1] != ""
 				}
 				if !found {
-					t.Errorf("stats %q without %s: %v", arg, want, s.Reply.Stats)
+					t.Errorf("stats %q without %s: %v", arg, want, s.Reply.Admin.Stats)
 				}
 			}
 		})

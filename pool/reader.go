@@ -8,11 +8,11 @@ import (
 	"github.com/ringbeat/ringbeat/internal/proto"
 )
 
-// outcome is a complete reply that waits to be handed over.
+// outcome is a reply, complete or about to be.
 type outcome struct {
 	req   *Request
 	reply proto.Reply
-	hits  []Hit
+	hits  int // how many of conn.hits
 }
 
 // lead reads the connection until r has ended. The caller holds the reader role,
@@ -96,6 +96,7 @@ func (c *conn) digest() error {
 		if err != nil {
 			return err
 		}
+		c.keepHits()
 		if need >= 0 {
 			return c.makeRoom(off, need)
 		}
@@ -114,30 +115,58 @@ func (c *conn) digest() error {
 // is -1 if it reached the end of the requests or of b, otherwise how many bytes
 // the next element takes, 0 for unknown.
 func (c *conn) parse(s, tail *slot, b []byte) (used, need int, err error) {
+	o := c.nextOutcome()
 	for used < len(b) {
-		n, index, step, err := s.expect.Parse(b[used:], &c.reply)
+		n, index, step, err := s.expect.Parse(b[used:], &o.reply)
 		if err != nil {
 			return used, -1, err
 		}
 		if step == proto.More {
+			c.setAside(o)
 			return used, n, nil
 		}
 		used += n
 		switch step {
 		case proto.Hit:
-			// Copied now: the rest of this reply may come in a later read.
-			c.hits = append(c.hits, Hit{index, clone(c.reply.Value), c.reply.Flags, c.reply.CAS})
-			c.reply.Value = nil
+			c.hits = append(c.hits, Hit{index, o.reply.Value, o.reply.Flags, o.reply.CAS})
+			o.hits++
+			o.reply.Value = nil
 		case proto.Done:
-			c.batch = append(c.batch, outcome{reply: c.reply, hits: c.hits})
-			c.reply, c.hits = proto.Reply{}, nil
+			c.batch = c.batch[:len(c.batch)+1]
 			if s == tail {
 				return used, -1, nil
 			}
 			s = s.next
+			o = c.nextOutcome()
 		}
 	}
+	c.setAside(o)
 	return used, -1, nil
+}
+
+// nextOutcome returns the element after the last of c.batch. It is empty, or what
+// was set aside.
+func (c *conn) nextOutcome() *outcome {
+	n := len(c.batch)
+	if n == cap(c.batch) {
+		c.batch = append(c.batch, outcome{})[:n]
+	}
+	o := &c.batch[:n+1][n]
+	if n == 0 {
+		*o, c.begun = c.begun, outcome{}
+	}
+	return o
+}
+
+// setAside keeps what is there of a reply whose rest comes with a later read.
+func (c *conn) setAside(o *outcome) { c.begun, *o = *o, outcome{} }
+
+// keepHits keeps the values of such a reply, as the read buffer will not last.
+func (c *conn) keepHits() {
+	if c.kept < len(c.hits) {
+		own(c.hits[c.kept:])
+		c.kept = len(c.hits)
+	}
 }
 
 // claim takes the requests of c.batch out of the queue.
@@ -146,18 +175,18 @@ func (c *conn) claim() {
 		return
 	}
 	c.mu.Lock()
+	if c.head.mayLead && c.head == c.tail && len(c.batch) == 1 {
+		c.lone++
+	} else {
+		c.lone = 0
+	}
 	for i := range c.batch {
-		if c.head.mayLead && c.head == c.tail && len(c.batch) == 1 {
-			c.lone++
-		} else {
-			c.lone = 0
-		}
 		c.batch[i].req = c.pop()
 	}
+	c.inFlight.Add(-int32(len(c.batch)))
 	if c.reader == readerServe && !c.writing {
 		// Those whom we wake now are likely to send again: we write for them.
 		c.writing, c.serves = true, true
-
 	}
 	c.mu.Unlock()
 	c.served.Add(uint64(len(c.batch)))
@@ -176,18 +205,28 @@ func (c *conn) outOfStep() error {
 // handOver gives each claimed request its reply and wakes its caller. The last one
 // is woken by wakeLast.
 func (c *conn) handOver() {
+	taken := 0
 	for i := range c.batch {
 		o := &c.batch[i]
+		hits := c.hits[taken : taken+o.hits]
 		if o.req != nil {
+			own(hits[min(max(c.kept-taken, 0), len(hits)):])
 			c.g.learnSize(o.req, len(o.reply.Value))
-			o.deliver()
+			o.deliver(hits)
 			c.g.learnHits(o.req)
 			c.wakeLast()
 			c.last = o.req
 		}
+		taken += o.hits
 		*o = outcome{}
 	}
 	c.batch = c.batch[:0]
+	if taken > 0 {
+		rest := copy(c.hits, c.hits[taken:])
+		clear(c.hits[rest:])
+		c.hits = c.hits[:rest]
+		c.kept = max(c.kept-taken, 0)
+	}
 	if c.g.waiting.Load() > 0 {
 		c.g.admit()
 	}
@@ -201,7 +240,7 @@ func (c *conn) wakeLast() {
 	}
 }
 
-func (o *outcome) deliver() {
+func (o *outcome) deliver(hits []Hit) {
 	r := o.req
 	r.Reply = o.reply
 	switch {
@@ -212,8 +251,35 @@ func (o *outcome) deliver() {
 	case o.reply.Value != nil:
 		r.Reply.Value = r.own(o.reply.Value)
 	}
-	r.Hits = append(r.Hits, o.hits...)
+	if len(hits) > 0 {
+		r.Hits = append(r.Hits, hits...)
+	}
 }
+
+// own moves the values of hits out of the read buffer. Small ones share a piece of
+// memory: they mostly live as long as each other.
+func own(hits []Hit) {
+	size := 0
+	for i := range hits {
+		if n := len(hits[i].Value); n <= maxShared {
+			size += n
+		}
+	}
+	shared := make([]byte, 0, size)
+	for i := range hits {
+		v := hits[i].Value
+		if len(v) > maxShared {
+			hits[i].Value = clone(v)
+			continue
+		}
+		n := len(shared)
+		shared = append(shared, v...)
+		hits[i].Value = shared[n:len(shared):len(shared)]
+	}
+}
+
+// maxShared is the longest value of a multi-get that shares memory with others.
+const maxShared = 1 << 10
 
 // own copies a value to where the caller wants it.
 func (r *Request) own(value []byte) []byte {
@@ -252,8 +318,9 @@ func (c *conn) endAll() {
 			c.mu.Unlock()
 			return
 		}
-		sent := c.head.seq < c.taken
+		sent := int(c.inFlight.Load()) > c.unsent()
 		r, err := c.pop(), c.err
+		c.inFlight.Add(-1)
 		c.mu.Unlock()
 		if r != nil {
 			r.err = &Error{Sent: sent, Err: err}
@@ -301,7 +368,7 @@ func (c *conn) shrinkReadBuf() {
 	c.shrink = false
 	c.mu.Unlock()
 	if idle {
-		c.batch = nil
+		c.batch, c.hits = nil, nil
 	}
 	if c.rend > 0 || len(c.rbuf) == readBufSize {
 		return

@@ -226,12 +226,14 @@ func (c *conn) look(now int64, late bool, f *findings) (quiet bool) {
 // is overdue. The caller holds mu.
 func (c *conn) lookSlots(now int64, over, ours bool, f *findings) {
 	timeouts := 0
+	sent := int(c.inFlight.Load()) - c.unsent()
 	for s := c.head; s != nil; s = s.next {
+		sent--
 		if s.req == nil || !c.lookSlot(s, now, over, f) {
 			continue
 		}
 		// What nobody has come to write yet, the server cannot have answered.
-		if !ours && s.seq < c.taken {
+		if !ours && sent >= 0 {
 			timeouts++
 		}
 	}
@@ -260,14 +262,8 @@ func (c *conn) anyOver(now int64) (over, gone bool) {
 		if s.req == nil {
 			continue
 		}
-		over = over || now >= s.expires
-		if s.done != nil && !gone {
-			select {
-			case <-s.done:
-				gone = true
-			default:
-			}
-		}
+		over = over || now >= s.req.expires
+		gone = gone || s.req.cancelled() != nil
 	}
 	return over, gone
 }
@@ -283,7 +279,7 @@ func (c *conn) lookSlot(s *slot, now int64, over bool, f *findings) bool {
 	if err == nil {
 		return false
 	}
-	s.req, s.done = nil, nil // the reply, if it comes, is thrown away
+	s.req = nil // the reply, if it comes, is thrown away
 	// Also where its bytes are still in the write buffer: they may leave later.
 	r.err = &Error{Sent: true, Err: err}
 	if r.leads {

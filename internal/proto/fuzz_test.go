@@ -52,11 +52,12 @@ func checkRead(t *testing.T, in []byte, w whole, err error) {
 	default:
 		t.Fatalf("%q: %v", in, err)
 	}
-	size := len(w.reply.Value) + len(w.reply.Text)
+	admin := w.reply.admin()
+	size := len(w.reply.Value) + len(admin.Version)
 	for _, h := range w.hits {
 		size += len(h.value)
 	}
-	for _, s := range w.reply.Stats {
+	for _, s := range admin.Stats {
 		size += len(s[0]) + len(s[1])
 	}
 	if size > len(in) {

@@ -50,9 +50,9 @@ const (
 	OpIncrement             // Key, Delta -> Number
 	OpDecrement             // Key, Delta -> Number
 	OpPing                  // the cheapest round trip
-	OpVersion               // -> Text
+	OpVersion               // -> Admin.Version
 	OpFlushAll              //
-	OpStats                 // Key is the argument, "" for the general ones -> Stats
+	OpStats                 // Key is the argument, "" for the general ones -> Admin.Stats
 	numOps
 )
 
@@ -78,11 +78,11 @@ func (o Op) HasKey() bool { return o <= OpDecrement && o != OpGetMulti }
 // Request is what is asked of one server. Which fields count depends on Op.
 type Request struct {
 	Op      Op
-	Key     string
-	Keys    []string // OpGetMulti
-	Value   []byte   // the value to store
 	Flags   uint32
-	Exptime int32 // seconds, or a Unix time beyond 30 days; negative: at once
+	Key     string
+	Exptime int32    // seconds, or a Unix time beyond 30 days; negative: at once
+	Value   []byte   // the value to store
+	Keys    []string // OpGetMulti
 	CAS     uint64
 	Delta   uint64
 }
@@ -100,14 +100,26 @@ const (
 // Reply is what a server answered. Byte slices are valid as long as the buffer
 // that was parsed.
 type Reply struct {
-	Status Status
 	Value  []byte
-	Flags  uint32
 	CAS    uint64
 	Number uint64
-	Text   string      // OpVersion
-	Stats  [][2]string // OpStats: name and value
 	Err    *ServerError
+	Admin  *AdminReply // OpVersion and OpStats
+	Flags  uint32
+	Status Status
+}
+
+// AdminReply is what only the rare requests bring.
+type AdminReply struct {
+	Version string
+	Stats   [][2]string // name and value
+}
+
+func (r *Reply) admin() *AdminReply {
+	if r.Admin == nil {
+		r.Admin = new(AdminReply)
+	}
+	return r.Admin
 }
 
 // MaxKeyLen is the longest key a server takes, in bytes.

@@ -10,37 +10,41 @@ import (
 // the caller's that could change after the caller has gone.
 type Expect struct {
 	Op      Op
-	Dialect Dialect  // of this very request; long multi-gets are classic on any connection
-	Opaque  uint32   // the first number that a reply may carry
-	N       uint32   // how many numbers: the keys of a multi-get, else 1
-	Key     string   // Classic with one key
-	Keys    []string // Classic multi-get: a copy, which ExpectFor makes
-	next    uint32   // multi-get: the index from which a hit may come
-	touched bool     // classic gat: the first of its two replies is there
+	Dialect Dialect   // of this very request; long multi-gets are classic on any connection
+	touched bool      // classic gat: the first of its two replies is there
+	Opaque  uint32    // the first number that a reply may carry
+	N       uint32    // how many numbers: the keys of a multi-get, else 1
+	next    uint32    // multi-get: the index from which a hit may come
+	keys    *[]string // Classic: the keys, which carry no number; a copy
 }
 
 // ExpectFor sets e to what the reply to r must look like. It keeps e's memory.
 func (e *Expect) ExpectFor(d Dialect, r *Request, opaque uint32) {
-	keys := e.Keys[:0]
-	*e = Expect{Op: r.Op, Dialect: d, Opaque: opaque, N: NumOpaque(r)}
 	if r.Op == OpGetMulti && len(r.Keys) > metaMultiMax {
-		e.Dialect = Classic
+		d = Classic
 	}
-	if e.Dialect == Meta {
+	e.Op, e.Dialect, e.touched, e.Opaque, e.N, e.next = r.Op, d, false, opaque, NumOpaque(r), 0
+	if d == Meta {
 		return
 	}
-	e.Key = r.Key
+	if e.keys == nil {
+		e.keys = new([]string)
+	}
 	if r.Op == OpGetMulti {
-		e.Keys = append(keys, r.Keys...)
+		*e.keys = append((*e.keys)[:0], r.Keys...)
+	} else {
+		*e.keys = append((*e.keys)[:0], r.Key)
 	}
 }
 
+// isKey reports whether key is the i-th of the request.
+func (e *Expect) isKey(i uint32, key []byte) bool { return (*e.keys)[i] == string(key) }
+
 // Release lets go of the strings that e holds.
 func (e *Expect) Release() {
-	e.Key = ""
-	if len(e.Keys) > 0 {
-		clear(e.Keys)
-		e.Keys = e.Keys[:0]
+	if e.keys != nil && len(*e.keys) > 0 {
+		clear(*e.keys)
+		*e.keys = (*e.keys)[:0]
 	}
 }
 

@@ -195,16 +195,16 @@ var replies = []struct {
 	{"decr, padded", Meta, decrK, "VA 2 O1f\r\n9 \r\n", whole{reply: Reply{Number: 9}}},
 	{"ping", Meta, ping, "MN\r\n", whole{}},
 	{"ping answered in the classic dialect", Meta, ping, "VERSION 1.6.18\r\n", whole{bad: true}},
-	{"version", Meta, version, "VERSION 1.6.18\r\n", whole{reply: Reply{Text: "1.6.18"}}},
+	{"version", Meta, version, "VERSION 1.6.18\r\n", whole{reply: Reply{Admin: &AdminReply{Version: "1.6.18"}}}},
 	{"flush", Meta, flushAll, "OK\r\n", whole{}},
 	{"flush forbidden", Meta, flushAll, "CLIENT_ERROR flush_all not allowed\r\n", whole{reply: serverError("CLIENT_ERROR flush_all not allowed", false)}},
 	{"flush answered like a set", Meta, flushAll, "STORED\r\n", whole{bad: true}},
-	{"stats", Meta, stats, "STAT pid 1\r\nSTAT version 1.6 x\r\nEND\r\n", whole{reply: Reply{Stats: [][2]string{{"pid", "1"}, {"version", "1.6 x"}}}}},
-	{"stats without any", Meta, stats, "END\r\n", whole{}},
-	{"stats reset", Meta, stats, "RESET\r\n", whole{}},
-	{"stats of a slab class", Meta, stats, "ITEM k [1 b; 0 s]\r\nEND\r\n", whole{reply: Reply{Stats: [][2]string{{"k", "[1 b; 0 s]"}}}}},
-	{"stats of prefixes", Meta, stats, "PREFIX a get 1 hit 0\r\nEND\r\n", whole{reply: Reply{Stats: [][2]string{{"a", "get 1 hit 0"}}}}},
-	{"stats switched on", Meta, stats, "OK\r\n", whole{}},
+	{"stats", Meta, stats, "STAT pid 1\r\nSTAT version 1.6 x\r\nEND\r\n", whole{reply: Reply{Admin: &AdminReply{Stats: [][2]string{{"pid", "1"}, {"version", "1.6 x"}}}}}},
+	{"stats without any", Meta, stats, "END\r\n", whole{reply: Reply{Admin: &AdminReply{}}}},
+	{"stats reset", Meta, stats, "RESET\r\n", whole{reply: Reply{Admin: &AdminReply{}}}},
+	{"stats of a slab class", Meta, stats, "ITEM k [1 b; 0 s]\r\nEND\r\n", whole{reply: Reply{Admin: &AdminReply{Stats: [][2]string{{"k", "[1 b; 0 s]"}}}}}},
+	{"stats of prefixes", Meta, stats, "PREFIX a get 1 hit 0\r\nEND\r\n", whole{reply: Reply{Admin: &AdminReply{Stats: [][2]string{{"a", "get 1 hit 0"}}}}}},
+	{"stats switched on", Meta, stats, "OK\r\n", whole{reply: Reply{Admin: &AdminReply{}}}},
 	{"stats unknown", Meta, stats, "ERROR\r\n", whole{reply: serverError("ERROR", false)}},
 	{"stats of another kind", Meta, stats, "VA 1 O1f\r\nx\r\n", whole{bad: true}},
 
@@ -267,12 +267,12 @@ var replies = []struct {
 	{"incr of text", Classic, incrK, "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n", whole{reply: serverError("CLIENT_ERROR cannot increment or decrement non-numeric value", false)}},
 	{"incr to no number", Classic, incrK, "x\r\n", whole{bad: true}},
 	{"decr, padded", Classic, decrK, "9 \r\n", whole{reply: Reply{Number: 9}}},
-	{"ping", Classic, ping, "VERSION 1.4.15\r\n", whole{reply: Reply{Text: "1.4.15"}}},
+	{"ping", Classic, ping, "VERSION 1.4.15\r\n", whole{reply: Reply{Admin: &AdminReply{Version: "1.4.15"}}}},
 	{"ping answered in the meta dialect", Classic, ping, "MN\r\n", whole{bad: true}},
-	{"version", Classic, version, "VERSION 1.4.15\r\n", whole{reply: Reply{Text: "1.4.15"}}},
+	{"version", Classic, version, "VERSION 1.4.15\r\n", whole{reply: Reply{Admin: &AdminReply{Version: "1.4.15"}}}},
 	{"version without one", Classic, version, "VERSION\r\n", whole{bad: true}},
 	{"flush", Classic, flushAll, "OK\r\n", whole{}},
-	{"stats", Classic, stats, "STAT pid 1\r\nEND\r\n", whole{reply: Reply{Stats: [][2]string{{"pid", "1"}}}}},
+	{"stats", Classic, stats, "STAT pid 1\r\nEND\r\n", whole{reply: Reply{Admin: &AdminReply{Stats: [][2]string{{"pid", "1"}}}}}},
 }
 
 func TestEveryReplyIsReadAsItsRequestWants(t *testing.T) {
@@ -378,11 +378,11 @@ func TestExpectationOutlivesItsRequest(t *testing.T) {
 		t.Errorf("step %v, index %d, %v", step, index, err)
 	}
 	e.Release()
-	if len(e.Keys) != 0 || cap(e.Keys) > 0 && e.Keys[:1][0] != "" {
+	if keys := *e.keys; len(keys) != 0 || keys[:1][0] != "" {
 		t.Error("Release keeps the keys")
 	}
 	e.ExpectFor(Meta, &getK, 1)
-	if e.Key != "" || e.Dialect != Meta {
+	if len(*e.keys) != 0 || e.Dialect != Meta || e.N != 1 || e.next != 0 {
 		t.Errorf("a used expectation is not made new: %+v", e)
 	}
 }

@@ -28,7 +28,7 @@ func (e *Expect) parseClassic(b, line []byte, r *Reply) (n, index int, step Step
 		return head, 0, Done, e.number(line, r)
 	case OpPing, OpVersion:
 		if text, ok := bytes.CutPrefix(line, []byte("VERSION ")); ok {
-			r.Text = string(text)
+			r.admin().Version = string(text)
 			return head, 0, Done, nil
 		}
 		return 0, 0, Done, malformed(e, line)
@@ -70,7 +70,7 @@ func (e *Expect) classicGet(b, line []byte, r *Reply) (n, index int, step Step, 
 		return len(endLine), 0, Done, nil
 	}
 	key, size, ok := e.valueLine(line, r)
-	if !ok || string(key) != e.Key {
+	if !ok || !e.isKey(0, key) {
 		return 0, 0, Done, malformed(e, line)
 	}
 	n, step, err = e.value(b, len(line)+2, size, r)
@@ -111,9 +111,9 @@ func (e *Expect) classicHit(b, line []byte, r *Reply) (n, index int, step Step, 
 	}
 	key, size, ok := e.valueLine(line, r)
 	i := e.next
-	for ; ok && int(i) < len(e.Keys) && e.Keys[i] != string(key); i++ {
+	for ; ok && i < e.N && !e.isKey(i, key); i++ {
 	}
-	if !ok || int(i) >= len(e.Keys) {
+	if !ok || i >= e.N {
 		return 0, 0, Done, malformed(e, line)
 	}
 	n, step, err = e.value(b, len(line)+2, size, r)
@@ -160,6 +160,7 @@ const maxStats = 100_000
 func (e *Expect) stat(line []byte, r *Reply) (n, index int, step Step, err error) {
 	switch s := string(line); s {
 	case "END", "RESET", "OK":
+		r.admin()
 		return len(line) + 2, 0, Done, nil
 	}
 	word, rest, _ := bytes.Cut(line, []byte(" "))
@@ -168,10 +169,11 @@ func (e *Expect) stat(line []byte, r *Reply) (n, index int, step Step, err error
 	default:
 		return 0, 0, Done, malformed(e, line)
 	}
-	if len(rest) == 0 || len(r.Stats) >= maxStats {
+	admin := r.admin()
+	if len(rest) == 0 || len(admin.Stats) >= maxStats {
 		return 0, 0, Done, malformed(e, line)
 	}
 	name, value, _ := bytes.Cut(rest, []byte(" "))
-	r.Stats = append(r.Stats, [2]string{string(name), string(value)})
+	admin.Stats = append(admin.Stats, [2]string{string(name), string(value)})
 	return len(line) + 2, 0, Line, nil
 }
