@@ -35,8 +35,13 @@ func (c *Client) newCall(op proto.Op, key string) *call {
 
 // free takes a call back that has ended.
 func (c *Client) free(k *call) {
-	k.Reset()
-	k.exptime, k.item = 0, nil
+	if k.Op == proto.OpGet {
+		k.Key, k.Reply = "", proto.Reply{} // a get sets nothing else, and most are gets
+	} else {
+		k.Reset()
+		k.exptime = 0
+	}
+	k.item = nil
 	c.calls.Put(k)
 }
 

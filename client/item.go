@@ -1,29 +1,41 @@
 package client
 
 // A got item and a value of up to maxTogether bytes are one allocation: at high
-// rates the garbage collector's work is a good part of a get. The sizes waste
-// little of the runtime's size classes.
+// rates the garbage collector's work is a good part of a get. With the Item's 56
+// bytes each size fills one of the runtime's size classes.
 
-const maxTogether = 1024
+const maxTogether = 960
 
 type (
-	item64 struct {
+	item40 struct {
 		Item
-		b [64]byte
+		b [40]byte
 	}
-	item128 struct {
+	item72 struct {
 		Item
-		b [128]byte
+		b [72]byte
 	}
-	item256 struct {
+	item104 struct {
 		Item
-		b [256]byte
+		b [104]byte
 	}
-	item512 struct {
+	item136 struct {
 		Item
-		b [512]byte
+		b [136]byte
 	}
-	item1024 struct {
+	item200 struct {
+		Item
+		b [200]byte
+	}
+	item328 struct {
+		Item
+		b [328]byte
+	}
+	item456 struct {
+		Item
+		b [456]byte
+	}
+	item960 struct {
 		Item
 		b [maxTogether]byte
 	}
@@ -33,24 +45,36 @@ type (
 // it when the value has arrived. A longer value stands alone: alloc returns nil.
 func (k *call) alloc(n int) []byte {
 	switch {
-	case n <= 64:
-		i := new(item64)
+	case n <= 40:
+		i := new(item40)
 		k.item = &i.Item
 		return i.b[:n:n]
-	case n <= 128:
-		i := new(item128)
+	case n <= 72:
+		i := new(item72)
 		k.item = &i.Item
 		return i.b[:n:n]
-	case n <= 256:
-		i := new(item256)
+	case n <= 104:
+		i := new(item104)
 		k.item = &i.Item
 		return i.b[:n:n]
-	case n <= 512:
-		i := new(item512)
+	case n <= 136:
+		i := new(item136)
+		k.item = &i.Item
+		return i.b[:n:n]
+	case n <= 200:
+		i := new(item200)
+		k.item = &i.Item
+		return i.b[:n:n]
+	case n <= 328:
+		i := new(item328)
+		k.item = &i.Item
+		return i.b[:n:n]
+	case n <= 456:
+		i := new(item456)
 		k.item = &i.Item
 		return i.b[:n:n]
 	case n <= maxTogether:
-		i := new(item1024)
+		i := new(item960)
 		k.item = &i.Item
 		return i.b[:n:n]
 	}

@@ -132,7 +132,7 @@ func (p *Pool) Wait(r *Request) error {
 
 func (p *Pool) prepare(ctx context.Context, r *Request) error {
 	r.err, r.leads, r.ended = nil, false, false
-	r.Reply, r.Hits = proto.Reply{}, r.Hits[:0]
+	r.Hits = r.Hits[:0]
 	if r.done == nil {
 		r.done = make(chan struct{}, 1)
 	}
@@ -165,7 +165,9 @@ func (r *Request) finish() error {
 	if e, ok := err.(*Error); ok && e.Err == errCancelled {
 		e.Err = r.ctx.Err()
 	}
-	r.ctx, r.cancel = nil, nil
+	if r.ctx != nil {
+		r.ctx, r.cancel = nil, nil
+	}
 	return err
 }
 

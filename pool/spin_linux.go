@@ -12,8 +12,8 @@ import (
 // host, or in the same rack, takes to answer. Each wait earns the time that it may
 // spend on looking; what it does not need is kept for one that takes longer.
 const (
-	spinWait    = 25 * time.Microsecond // for the wait: what a sleep costs
-	spinRequest = 2 * time.Microsecond  // for each request that is under way
+	spinWait    = 40 * time.Microsecond // for the wait: what a sleep costs
+	spinRequest = 4 * time.Microsecond  // for each request that is under way
 	maxSpin     = time.Millisecond
 	spinYield   = 4 // looks between two yields to other goroutines
 )
