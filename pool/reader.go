@@ -126,12 +126,12 @@ func (c *conn) parse(s, tail *slot, b []byte) (used, need int, err error) {
 			return used, n, nil
 		}
 		used += n
-		switch step {
-		case proto.Hit:
+		if step == proto.Hit || step == proto.LastHit {
 			c.hits = append(c.hits, Hit{index, o.reply.Value, o.reply.Flags, o.reply.CAS})
 			o.hits++
 			o.reply.Value = nil
-		case proto.Done:
+		}
+		if step == proto.Done || step == proto.LastHit {
 			c.batch = c.batch[:len(c.batch)+1]
 			if s == tail {
 				return used, -1, nil

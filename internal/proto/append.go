@@ -87,16 +87,21 @@ func appendMeta(b []byte, r *Request, opaque uint32) []byte {
 	return append(b, "\r\n"...)
 }
 
-// appendMetaMulti asks for hits only (q) and closes with a no-op, whose reply says
-// that all hits have been sent.
+// appendMetaMulti asks for hits only (q), except of the last key: its reply, hit or
+// miss, says that all others have been sent. A no-op at the end would say so too, but
+// memcached sends what it has at each no-op, with a system call.
 func appendMetaMulti(b []byte, keys []string, opaque uint32) []byte {
 	for i, key := range keys {
 		b = appendKey(b, "mg ", key)
-		b = append(b, " v f c q O"...)
+		if i < len(keys)-1 {
+			b = append(b, " v f c q O"...)
+		} else {
+			b = append(b, " v f c O"...)
+		}
 		b = appendOpaque(b, opaque+uint32(i))
 		b = append(b, "\r\n"...)
 	}
-	return append(b, "mn\r\n"...)
+	return b
 }
 
 // metaModes are the mode flags of ms, in the order of the storing Ops.

@@ -191,9 +191,13 @@ func meantMeta(r *Request, opaque uint32) [][]string {
 	case OpGetMulti:
 		var all [][]string
 		for i, key := range r.Keys {
-			all = append(all, []string{"mg", key, "v", "f", "c", "q", o(i)})
+			tokens := []string{"mg", key, "v", "f", "c", "q", o(i)}
+			if i == len(r.Keys)-1 {
+				tokens = slices.Delete(tokens, 5, 6) // the last one is never quiet
+			}
+			all = append(all, tokens)
 		}
-		return append(all, []string{"mn"})
+		return all
 	case OpGetAndTouch:
 		return [][]string{{"mg", r.Key, "v", "f", "c", exptime, o(0)}}
 	case OpTouch:

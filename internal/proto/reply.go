@@ -52,10 +52,11 @@ func (e *Expect) Release() {
 type Step uint8
 
 const (
-	More Step = iota // the reply is not complete; nothing was used up
-	Hit              // one hit of a multi-get; more of the same reply follow
-	Line             // a line of a longer reply was taken; more follow
-	Done             // the reply is complete
+	More    Step = iota // the reply is not complete; nothing was used up
+	Hit                 // one hit of a multi-get; more of the same reply follow
+	Line                // a line of a longer reply was taken; more follow
+	Done                // the reply is complete
+	LastHit             // a hit of a multi-get that completes the reply
 )
 
 // maxLine bounds a reply line. The longest lines of a real server are stats.
@@ -64,7 +65,7 @@ const maxLine = 8 << 10
 // Parse reads one element of the expected reply at the start of b into r and
 // returns how many bytes it used. With More, n is how many bytes the element needs
 // in all, as far as that is known (0 if not). index is the key's place in a
-// multi-get, with Hit. The error is ErrMalformed, wrapped with what was seen; the
+// multi-get, with Hit and LastHit. The error is ErrMalformed, wrapped with what was seen; the
 // stream is then out of step. Parse never looks beyond b, and r's slices point
 // into b.
 func (e *Expect) Parse(b []byte, r *Reply) (n, index int, step Step, err error) {

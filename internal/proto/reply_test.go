@@ -47,11 +47,11 @@ func read(d Dialect, r *Request, in string, cuts ...int) (w whole, err error) {
 				return w, fmt.Errorf("bug: used %d of %d bytes", n, end-off)
 			}
 			off += n
-			switch step {
-			case Hit:
+			if step == Hit || step == LastHit {
 				w.hits = append(w.hits, hit{index, string(w.reply.Value), w.reply.Flags, w.reply.CAS})
 				w.reply.Value, w.reply.Flags, w.reply.CAS = nil, 0, 0
-			case Done:
+			}
+			if step == Done || step == LastHit {
 				w.rest = len(b) - off
 				return w, nil
 			}
@@ -149,16 +149,20 @@ var replies = []struct {
 	{"get and touch in the classic dialect", Meta, gatK, "TOUCHED\r\nEND\r\n", whole{bad: true}},
 	{"get and touch refused", Meta, gatK, "CLIENT_ERROR bad token\r\n", whole{reply: serverError("CLIENT_ERROR bad token", false)}},
 
-	{"multi all", Meta, multiABC, "VA 1 f1 c1 O1f\r\nx\r\nVA 1 f2 c2 O20\r\ny\r\nVA 1 f3 c3 O21\r\nz\r\nMN\r\n", whole{hits: []hit{{0, "x", 1, 1}, {1, "y", 2, 2}, {2, "z", 3, 3}}}},
-	{"multi some", Meta, multiABC, "VA 1 f0 c1 O20\r\ny\r\nMN\r\n", whole{hits: []hit{{1, "y", 0, 1}}}},
-	{"multi none", Meta, multiABC, "MN\r\n", whole{}},
-	{"multi, hits out of order", Meta, multiABC, "VA 1 O20\r\ny\r\nVA 1 O1f\r\nx\r\nMN\r\n", whole{bad: true}},
-	{"multi, one hit twice", Meta, multiABC, "VA 1 O20\r\ny\r\nVA 1 O20\r\ny\r\nMN\r\n", whole{bad: true}},
-	{"multi, number beyond", Meta, multiABC, "VA 1 O22\r\nx\r\nMN\r\n", whole{bad: true}},
-	{"multi, number below", Meta, multiABC, "VA 1 O1e\r\nx\r\nMN\r\n", whole{bad: true}},
-	{"multi, hit without a number", Meta, multiABC, "VA 1\r\nx\r\nMN\r\n", whole{bad: true}},
+	{"multi all", Meta, multiABC, "VA 1 f1 c1 O1f\r\nx\r\nVA 1 f2 c2 O20\r\ny\r\nVA 1 f3 c3 O21\r\nz\r\n", whole{hits: []hit{{0, "x", 1, 1}, {1, "y", 2, 2}, {2, "z", 3, 3}}}},
+	{"multi some", Meta, multiABC, "VA 1 f0 c1 O20\r\ny\r\nEN O21\r\n", whole{hits: []hit{{1, "y", 0, 1}}}},
+	{"multi last", Meta, multiABC, "VA 1 f0 c1 O21\r\nz\r\n", whole{hits: []hit{{2, "z", 0, 1}}}},
+	{"multi none", Meta, multiABC, "EN O21\r\n", whole{}},
+	{"multi none, before 1.6.10", Meta, multiABC, "EN\r\n", whole{}},
+	{"multi, end of another", Meta, multiABC, "EN O22\r\n", whole{bad: true}},
+	{"multi, no-op", Meta, multiABC, "MN\r\n", whole{bad: true}},
+	{"multi, hits out of order", Meta, multiABC, "VA 1 O20\r\ny\r\nVA 1 O1f\r\nx\r\nEN O21\r\n", whole{bad: true}},
+	{"multi, one hit twice", Meta, multiABC, "VA 1 O20\r\ny\r\nVA 1 O20\r\ny\r\nEN O21\r\n", whole{bad: true}},
+	{"multi, number beyond", Meta, multiABC, "VA 1 O22\r\nx\r\nEN O21\r\n", whole{bad: true}},
+	{"multi, number below", Meta, multiABC, "VA 1 O1e\r\nx\r\nEN O21\r\n", whole{bad: true}},
+	{"multi, hit without a number", Meta, multiABC, "VA 1\r\nx\r\nEN O21\r\n", whole{bad: true}},
 	{"multi ended in the classic dialect", Meta, multiABC, "VA 1 O1f\r\nx\r\nEND\r\n", whole{bad: true}},
-	{"multi with a miss", Meta, multiABC, "EN O1f\r\nMN\r\n", whole{bad: true}},
+	{"multi with a miss", Meta, multiABC, "EN O1f\r\nEN O21\r\n", whole{bad: true}},
 	{"multi with an error in it", Meta, multiABC, "VA 1 O1f\r\nx\r\nSERVER_ERROR no\r\n", whole{reply: serverError("SERVER_ERROR no", true), hits: []hit{{0, "x", 0, 0}}}},
 
 	{"set", Meta, setK, "HD O1f\r\n", whole{}},

@@ -11,7 +11,7 @@ func (e *Expect) parseMeta(b, line []byte, r *Reply) (n, index int, step Step, e
 		case "VA":
 			return e.metaValue(b, line, r)
 		case "MN":
-			if e.Op == OpGetMulti || e.Op == OpPing {
+			if e.Op == OpPing {
 				return head, 0, Done, nil
 			}
 		default:
@@ -23,7 +23,7 @@ func (e *Expect) parseMeta(b, line []byte, r *Reply) (n, index int, step Step, e
 			o, seen, ok := metaFlags(line[2:], r)
 			// Servers before 1.6.10 send EN and NF without flags. A value always
 			// carries its number, so a stream that is out of step cannot go on.
-			if !ok || seen && o != e.Opaque || !seen && len(line) > 2 {
+			if !ok || seen && o != e.Opaque+e.N-1 || !seen && len(line) > 2 {
 				return 0, 0, Done, malformed(e, line)
 			}
 			return head, 0, Done, nil
@@ -40,6 +40,8 @@ func (e *Expect) metaStatus(code string) (Status, bool) {
 	switch e.Op {
 	case OpGet, OpGetInto, OpGetAndTouch:
 		return Miss, code == "EN"
+	case OpGetMulti:
+		return OK, code == "EN" // of the last key; the other misses are not told
 	case OpTouch:
 		return hdOr(code, "EN", Miss)
 	case OpDelete:
@@ -132,6 +134,9 @@ func (e *Expect) metaValue(b, line []byte, r *Reply) (n, index int, step Step, e
 	switch e.Op {
 	case OpGetMulti:
 		e.next = uint32(index) + 1
+		if e.next == e.N {
+			return n, index, LastHit, nil
+		}
 		return n, index, Hit, nil
 	case OpIncrement, OpDecrement:
 		digits := r.Value
