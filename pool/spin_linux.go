@@ -15,6 +15,7 @@ const (
 	spinWait    = 40 * time.Microsecond // for the wait: what a sleep costs
 	spinRequest = 4 * time.Microsecond  // for each request that is under way
 	maxSpin     = time.Millisecond
+	spinOnce    = 2 // a single wait may take so many times what it earns
 	spinYield   = 4 // looks between two yields to other goroutines
 )
 
@@ -24,7 +25,9 @@ const (
 // is and on what else runs here, so the habit follows what happened lately. soon is
 // used up: after one try the reader waits in earnest.
 func (w *rawWire) await(fd uintptr) bool {
-	w.patience = min(w.patience+spinWait+time.Duration(w.soon)*spinRequest, maxSpin)
+	earned := spinWait + time.Duration(w.soon)*spinRequest
+	w.patience = min(w.patience+earned, maxSpin)
+	limit := min(w.patience, spinOnce*earned)
 	w.soon = 0
 	if !w.spin.worth() {
 		return false
@@ -34,7 +37,7 @@ func (w *rawWire) await(fd uintptr) bool {
 		_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
 		arrived := readable(fd)
 		spent := time.Since(start)
-		late := spent > w.patience
+		late := spent > limit
 		if arrived || late {
 			w.patience = max(w.patience-spent, 0)
 			w.spin.learn(arrived && !late)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"sort"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/ringbeat/ringbeat/cmd/internal/pace"
 )
 
 // result is what one side did in one slice.
@@ -112,17 +115,21 @@ func (w work) slice(f *fleet, goroutines int, d time.Duration, side func(i int) 
 	for i := range times {
 		times[i] = newTimes()
 	}
-	var next, ops atomic.Int64
+	var ops atomic.Int64
 	var stop atomic.Bool
 	client, server := selfCPU(), f.cpu()
 	start := time.Now()
+	due := make(chan time.Time, maxBehind)
+	if w.rate > 0 {
+		wg.Go(func() { dispatch(start, d, w.rate, due) })
+	}
 	for i := range goroutines {
 		op := side(i)
 		wg.Go(func() {
 			var n int64
 			var err error
 			if w.rate > 0 {
-				n, err = dueLoop(start, d, w.rate, &next, op, times[i])
+				n, err = dueLoop(due, op, times[i])
 			} else {
 				n, err = closedLoop(i, &stop, op, times[i])
 			}
@@ -167,25 +174,43 @@ func closedLoop(i int, stop *atomic.Bool, op func() error, times *hdrhistogram.H
 	return ops, nil
 }
 
+// pacePause is how long the pacer rests at least: it shares the processors with both
+// sides, and to wake for each request would take most of them.
+const pacePause = 200 * time.Microsecond
+
+// maxBehind is how many requests of an open loop may be due and not sent.
+const maxBehind = 10_000
+
 // timeEach is how many operations there are to one that is timed.
 const timeEach = 4
 
-// dueLoop takes due times from the common counter and measures from them, whether or
-// not it could send then.
-func dueLoop(start time.Time, d time.Duration, rate float64, next *atomic.Int64, op func() error, times *hdrhistogram.Histogram) (ops int64, err error) {
-	for ; ; ops++ {
-		due := start.Add(time.Duration(float64(next.Add(1)) / rate * float64(time.Second)))
-		if due.Sub(start) > d {
-			return ops, nil
+// dispatch hands out the due times of an open loop, each when it has come.
+func dispatch(start time.Time, d time.Duration, rate float64, due chan<- time.Time) {
+	defer close(due)
+	timer := pace.NewPrecise()
+	defer func() { _ = timer.Close() }()
+	for n := 1; ; n++ {
+		at := start.Add(time.Duration(float64(n) / rate * float64(time.Second)))
+		if at.Sub(start) > d {
+			return
 		}
-		if wait := time.Until(due); wait > 0 {
-			time.Sleep(wait)
+		if time.Until(at) > 0 {
+			timer.Wait(context.Background(), at.Add(pacePause))
 		}
-		if err := op(); err != nil {
-			return ops, err
-		}
-		_ = times.RecordValue(int64(time.Since(due)))
+		due <- at
 	}
+}
+
+// dueLoop measures from the due time, whenever it could send.
+func dueLoop(due <-chan time.Time, op func() error, times *hdrhistogram.Histogram) (ops int64, err error) {
+	for at := range due {
+		ops++
+		if err == nil {
+			err = op()
+		}
+		_ = times.RecordValue(int64(time.Since(at)))
+	}
+	return ops, err
 }
 
 func selfCPU() time.Duration {

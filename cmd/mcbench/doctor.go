@@ -8,10 +8,10 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/ringbeat/ringbeat/cmd/internal/pace"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/bench"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/load"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/measure"
-	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/pace"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/report"
 )
 

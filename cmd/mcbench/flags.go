@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ringbeat/ringbeat/cmd/internal/pace"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/bench"
-	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/pace"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/report"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/workload"
 	"github.com/ringbeat/ringbeat/ring"

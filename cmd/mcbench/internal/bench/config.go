@@ -4,8 +4,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/ringbeat/ringbeat/cmd/internal/pace"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/fault"
-	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/pace"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/report"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/trace"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/workload"

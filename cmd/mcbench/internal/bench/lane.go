@@ -8,9 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ringbeat/ringbeat/cmd/internal/pace"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/load"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/measure"
-	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/pace"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/report"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/target"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/trace"

@@ -3,7 +3,7 @@ package load
 import (
 	"time"
 
-	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/pace"
+	"github.com/ringbeat/ringbeat/cmd/internal/pace"
 )
 
 // closedLoop keeps cfg.Workers requests under way: each worker's next request is due when

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringbeat/ringbeat/cmd/internal/pace"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/measure"
-	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/pace"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/workload"
 )
 

@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ringbeat/ringbeat/cmd/internal/pace"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/measure"
-	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/pace"
 )
 
 // Doer makes requests. It is safe for concurrent use; each worker brings its own Scratch.

@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ringbeat/ringbeat/cmd/internal/pace"
 	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/measure"
-	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/pace"
 )
 
 // stalling answers at once, except that no request returns within the hole.

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ringbeat/ringbeat/cmd/mcbench/internal/pace"
+	"github.com/ringbeat/ringbeat/cmd/internal/pace"
 )
 
 // open is an open loop. One worker at a time holds the lead: it takes the next due time
