@@ -39,6 +39,7 @@ type conn struct {
 	reads    atomic.Uint64 // system calls, or Read calls on a netWire
 	writes   atomic.Uint64
 	served   atomic.Uint64 // replies
+	backlog  atomic.Bool   // the reader has complete replies that it has not handed over
 
 	wake    chan struct{} // gives serve the reader role; cap 1
 	writers sync.WaitGroup
@@ -64,7 +65,8 @@ type conn struct {
 
 	// The reader's own.
 	rbuf  []byte
-	rend  int     // rbuf[:rend] is unparsed
+	roff  int // rbuf[roff:rend] is unparsed; roff is 0 when a read begins
+	rend  int
 	begun outcome // a reply whose rest is still to come
 	batch []outcome
 	hits  []Hit    // of the multi-gets in batch, and of the one that is not complete

@@ -29,6 +29,9 @@ func (c *conn) lead(r *Request, send bool) {
 			n, err = c.wire.read(c.rbuf[c.rend:], 0)
 		}
 		err = c.took(n, err)
+		for err == nil && c.backlog.Load() {
+			err = c.digest()
+		}
 		c.wakeLast()
 		if err != nil {
 			c.fail(err)
@@ -70,12 +73,12 @@ func (c *conn) took(n int, err error) error {
 	return c.digest()
 }
 
-// digest ends the requests whose replies are complete in the read buffer. It takes
-// the lock twice for a whole batch: once to see how far the queue reaches, once to
-// claim the requests. A request that is claimed belongs to the reader: neither its
-// caller nor the watchdog touches it until it has been handed over.
+// digest ends the requests whose replies are complete in the read buffer, at most
+// maxBatch of them: c.backlog says that there are more. It takes the lock twice for a
+// whole batch: once to see how far the queue reaches, once to claim the requests. A
+// request that is claimed belongs to the reader: neither its caller nor the watchdog
+// touches it until it has been handed over.
 func (c *conn) digest() error {
-	off := 0
 	for {
 		c.mu.Lock()
 		s, tail := c.head, c.tail
@@ -83,8 +86,8 @@ func (c *conn) digest() error {
 		if s == nil {
 			break
 		}
-		used, need, err := c.parse(s, tail, c.rbuf[off:c.rend])
-		off += used
+		used, need, err := c.parse(s, tail, c.rbuf[c.roff:c.rend])
+		c.roff += used
 		c.claim()
 		if err == nil {
 			err = c.outOfStep()
@@ -92,22 +95,30 @@ func (c *conn) digest() error {
 		if err != nil {
 			c.fail(err) // first: nobody whom we wake may send on it again
 		}
+		full := len(c.batch) == maxBatch
 		c.handOver()
 		if err != nil {
 			return err
 		}
 		c.keepHits()
 		if need >= 0 {
-			return c.makeRoom(off, need)
+			c.backlog.Store(false)
+			return c.makeRoom(need)
 		}
-		if off == c.rend {
+		if c.roff == c.rend {
 			break
 		}
+		if full {
+			c.backlog.Store(true)
+			return nil
+		}
 	}
-	if off < c.rend {
-		return fmt.Errorf("%w: %d bytes to no request", proto.ErrMalformed, c.rend-off)
+	c.backlog.Store(false)
+	rest := c.rend - c.roff
+	c.roff, c.rend = 0, 0
+	if rest > 0 {
+		return fmt.Errorf("%w: %d bytes to no request", proto.ErrMalformed, rest)
 	}
-	c.rend = 0
 	return nil
 }
 
@@ -133,7 +144,7 @@ func (c *conn) parse(s, tail *slot, b []byte) (used, need int, err error) {
 		}
 		if step == proto.Done || step == proto.LastHit {
 			c.batch = c.batch[:len(c.batch)+1]
-			if s == tail {
+			if s == tail || len(c.batch) == maxBatch {
 				return used, -1, nil
 			}
 			s = s.next
@@ -329,16 +340,20 @@ func (c *conn) endAll() {
 	}
 }
 
+// maxBatch is how many callers are woken before they get a turn: their memory then
+// still lies in the processor's cache, and the server gets work meanwhile.
+const maxBatch = 128
+
 // makeRoom moves the unparsed rest to the front and makes room for an element of
 // need bytes. The buffer only doubles at a time, so a size that is announced costs
 // memory no faster than its bytes arrive.
-func (c *conn) makeRoom(off, need int) error {
+func (c *conn) makeRoom(need int) error {
 	if need > c.g.p.cfg.MaxValue+maxOverhead {
 		return fmt.Errorf("%w: a value of %d bytes is over the limit of %d", proto.ErrMalformed, need, c.g.p.cfg.MaxValue)
 	}
 	full := c.rend == len(c.rbuf)
-	rest := copy(c.rbuf, c.rbuf[off:c.rend])
-	c.rend = rest
+	rest := copy(c.rbuf, c.rbuf[c.roff:c.rend])
+	c.roff, c.rend = 0, rest
 	switch {
 	case need > len(c.rbuf) && rest == len(c.rbuf):
 		c.growReadBuf(min(max(need, 2*readBufSize), 2*len(c.rbuf)))

@@ -57,7 +57,8 @@ type Hit struct {
 // Reset makes r as new, but keeps its memory and Alloc. Hits, Dst and the
 // values are let go.
 func (r *Request) Reset() {
-	hits := r.Hits
+	hits, done, alloc, lane, turns := r.Hits, r.done, r.Alloc, r.lane, r.turns
 	clear(hits)
-	*r = Request{Hits: hits[:0], done: r.done, Alloc: r.Alloc, lane: r.lane, turns: r.turns}
+	*r = Request{}
+	r.Hits, r.done, r.Alloc, r.lane, r.turns = hits[:0], done, alloc, lane, turns
 }

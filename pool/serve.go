@@ -56,10 +56,7 @@ func (c *conn) serveTurn() turn {
 		if c.rest() {
 			return turnIdle
 		}
-		c.shrinkReadBuf()
-		c.reads.Add(1)
-		n, err := c.wire.read(c.rbuf[c.rend:], c.inFlight.Load())
-		if err = c.took(n, err); err != nil {
+		if err := c.serveBatch(); err != nil {
 			return c.dead(err)
 		}
 		if c.serves && c.pass() {
@@ -67,6 +64,17 @@ func (c *conn) serveTurn() turn {
 		}
 		c.wakeLast()
 	}
+}
+
+// serveBatch hands over a batch of replies that has been read, or else reads.
+func (c *conn) serveBatch() error {
+	if c.backlog.Load() {
+		return c.digest()
+	}
+	c.shrinkReadBuf()
+	c.reads.Add(1)
+	n, err := c.wire.read(c.rbuf[c.rend:], c.inFlight.Load())
+	return c.took(n, err)
 }
 
 // pass hands the reader role and the writer role to the twin, behind the callers who

@@ -199,7 +199,7 @@ func (r *Request) cancelled() error {
 // the server.
 func (c *conn) look(now int64, late bool, f *findings) (quiet bool) {
 	over, gone := c.anyOver(now)
-	ours := over && (late || c.wire.unread())
+	ours := over && (late || c.backlog.Load() || c.wire.unread())
 	switch {
 	case !ours:
 		c.grace = 0
