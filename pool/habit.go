@@ -9,7 +9,7 @@ type habit struct {
 
 const (
 	maxLuck  = 8
-	luckTest = 16 // without luck, try once in so many times
+	luckTest = 32 // without luck, try once in so many times
 )
 
 func (h *habit) worth() bool {

@@ -304,7 +304,7 @@ func (c *conn) lookIdle(f *findings) (quiet bool) {
 		return true
 	}
 	if c.reader == readerNone {
-		c.reader = readerServe
+		c.reader, c.lone = readerServe, 0 // what came alone before is no reason to leave
 		c.wake <- struct{}{}
 	} else {
 		f.kick = append(f.kick, c) // serve waits with buffers that may have grown
