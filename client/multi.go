@@ -16,7 +16,8 @@ import (
 // keys are asked of their stand-ins. Besides what arrived, the error joins one
 // *OpError for each server that failed: the keys that are missing from the map
 // may then have values there. A malformed key makes it ErrMalformedKey, and
-// nothing is sent.
+// nothing is sent. Items of one call share memory: copy one that is to outlive the
+// others by far.
 func (c *Client) GetMulti(ctx context.Context, keys []string) (map[string]*Item, error) {
 	for _, key := range keys {
 		if proto.CheckKey(key) != nil {

@@ -162,8 +162,11 @@ var errCancelled = errors.New("pool: context ended")
 // finish returns a request's error to its caller and lets go of his context.
 func (r *Request) finish() error {
 	err := r.err
-	if e, ok := err.(*Error); ok && e.Err == errCancelled {
-		e.Err = r.ctx.Err()
+	if e, ok := err.(*Error); ok {
+		r.lane = 0 // this connection may be stuck: the next attempt is to look for another
+		if e.Err == errCancelled {
+			e.Err = r.ctx.Err()
+		}
 	}
 	if r.ctx != nil {
 		r.ctx, r.cancel = nil, nil

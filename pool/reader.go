@@ -32,9 +32,11 @@ func (c *conn) lead(r *Request, send bool) {
 		for err == nil && c.backlog.Load() {
 			err = c.digest()
 		}
-		c.wakeLast()
 		if err != nil {
 			c.fail(err)
+		}
+		c.wakeLast()
+		if err != nil {
 			c.endAll()
 		}
 		if c.leave(r) {
@@ -90,7 +92,7 @@ func (c *conn) digest() error {
 		c.roff += used
 		c.claim()
 		if err == nil {
-			err = c.outOfStep()
+			err = c.stepError()
 		}
 		if err != nil {
 			c.fail(err) // first: nobody whom we wake may send on it again
@@ -144,7 +146,7 @@ func (c *conn) parse(s, tail *slot, b []byte) (used, need int, err error) {
 		}
 		if step == proto.Done || step == proto.LastHit {
 			c.batch = c.batch[:len(c.batch)+1]
-			if s == tail || len(c.batch) == maxBatch {
+			if s == tail || len(c.batch) == maxBatch || outOfStep(o) {
 				return used, -1, nil
 			}
 			s = s.next
@@ -203,12 +205,13 @@ func (c *conn) claim() {
 	c.served.Add(uint64(len(c.batch)))
 }
 
-// outOfStep returns why the connection cannot go on after the replies of c.batch.
-func (c *conn) outOfStep() error {
-	for i := range c.batch {
-		if e := c.batch[i].reply.Err; e != nil && e.OutOfStep {
-			return fmt.Errorf("%w: %s", ErrConnLost, e.Line)
-		}
+// outOfStep says that what follows o on the connection may not be what it seems.
+func outOfStep(o *outcome) bool { return o.reply.Err != nil && o.reply.Err.OutOfStep }
+
+// stepError returns why the connection cannot go on after the replies of c.batch.
+func (c *conn) stepError() error {
+	if n := len(c.batch); n > 0 && outOfStep(&c.batch[n-1]) {
+		return fmt.Errorf("%w: %s", ErrConnLost, c.batch[n-1].reply.Err.Line)
 	}
 	return nil
 }

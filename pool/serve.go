@@ -115,10 +115,13 @@ func (c *conn) rest() bool {
 	return true
 }
 
-// dead ends what is queued on a connection that has failed.
+// dead ends what is queued on a connection that has failed, after the replies that
+// are here already.
 func (c *conn) dead(err error) turn {
+	c.fail(err) // first: nobody whom we wake may send on it again
+	for c.backlog.Load() && c.digest() == nil {
+	}
 	c.wakeLast()
-	c.fail(err)
 	c.endAll()
 	return turnDead
 }

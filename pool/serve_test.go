@@ -2,9 +2,14 @@ package pool
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ringbeat/ringbeat/mctest"
 )
@@ -21,7 +26,7 @@ func TestManyRepliesAtOnce(t *testing.T) {
 				if line == "" {
 					return
 				}
-				key := line[len("mg "):bytes.IndexByte([]byte(line[3:]), ' ')+3]
+				key := line[len("mg ") : bytes.IndexByte([]byte(line[3:]), ' ')+3]
 				all.WriteString("VA " + strconv.Itoa(len(key)) + " f0 c1 " + opaque(line) + "\r\n" + key + "\r\n")
 			}
 			_, _ = c.Write(all.Bytes())
@@ -136,5 +141,137 @@ func TestNothingIsLeftOfAConnection(t *testing.T) {
 	}
 	if twins == 0 {
 		t.Error("no connection ever had two goroutines: this test tests nothing")
+	}
+}
+
+// tape is a wire whose replies are all there from the beginning.
+type tape struct {
+	netWire
+	replies []byte
+	torn    bool // writes fail
+}
+
+func (w *tape) read(b []byte, _ int32) (int, error) {
+	if len(w.replies) == 0 {
+		return 0, errors.New("torn")
+	}
+	n := copy(b, w.replies)
+	w.replies = w.replies[n:]
+	return n, nil
+}
+
+func (w *tape) write(b []byte, _ bool) (int, error) {
+	if w.torn {
+		return 0, errors.New("torn")
+	}
+	return len(b), nil
+}
+
+func (w *tape) unread() bool { return false }
+func (w *tape) abort()       {}
+
+// TestWhatHasArrivedIsHandedOverThoughAWriteFails: the replies behind the first batch
+// are in our memory when the connection breaks.
+func TestWhatHasArrivedIsHandedOverThoughAWriteFails(t *testing.T) {
+	const n = maxBatch + 50
+	p := newPool(t, "none", Config{})
+	w := &tape{}
+	c := newConn(&p.small, w, 1, 0)
+	c.reader = readerServe
+	var rs []*Request
+	for i := range n {
+		r := get("key")
+		must(t, p.prepare(background, r))
+		c.push(r, false)
+		rs = append(rs, r)
+		w.replies = fmt.Appendf(w.replies, "VA 1 f0 c1 O%x\r\nv\r\n", i)
+	}
+	late := get("late")
+	must(t, p.prepare(background, late))
+	must(t, c.writeBatches())
+	rs[0].Alloc = func(int) []byte { // called while the first batch is handed over
+		c.push(late, false)
+		w.torn = true
+		return nil
+	}
+	c.wake <- struct{}{}
+	c.serve()
+	for i, r := range rs {
+		if err := p.Wait(r); err != nil {
+			t.Fatalf("request %d of %d: %v", i, n, err)
+		}
+	}
+	wantSent(t, p.Wait(late), ErrConnLost, true)
+}
+
+// TestNothingIsBelievedBehindALineOutOfStep: what follows such a line may belong to
+// the request before.
+func TestNothingIsBelievedBehindALineOutOfStep(t *testing.T) {
+	for name, c := range map[string]struct {
+		r     *Request
+		lines int
+	}{
+		"multi-get of a server before 1.6.10": {multi("a", "b"), 2},
+		"refused set":                         {set("a", "mg foo"), 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPool(t, script(t, func(peer *peer) {
+				for range c.lines + 1 {
+					peer.line()
+				}
+				peer.say("CLIENT_ERROR no\r\nEN\r\n")
+				peer.untilClosed()
+			}), Config{Conns: 1, Timeout: patience})
+			next := get("c")
+			p.Start(background, c.r)
+			p.Start(background, next)
+			if err := p.Wait(c.r); err == nil {
+				t.Error("the refused request has no error")
+			}
+			if err := p.Wait(next); !errors.Is(err, ErrConnLost) {
+				t.Errorf("the next request ends with %v, status %v", err, next.Reply.Status)
+			}
+		})
+	}
+}
+
+// TestNobodyStaysWithAStuckConnection: one connection of two stops answering. Whoever
+// has met it goes to the other.
+func TestNobodyStaysWithAStuckConnection(t *testing.T) {
+	const callers = 32
+	var conns, failed atomic.Int32
+	var stuck atomic.Bool
+	p := newPool(t, script(t, func(c *peer) {
+		first := conns.Add(1) == 1
+		for line := c.line(); line != ""; line = c.line() {
+			if first && stuck.Load() {
+				c.stand()
+				return
+			}
+			c.sayValue(line, strings.Fields(line)[1])
+		}
+	}), Config{Timeout: 10 * patience}) // that connection is not condemned
+	var settled, all sync.WaitGroup
+	settled.Add(callers)
+	for range callers {
+		all.Go(func() {
+			r := get("key")
+			for range 300 {
+				must(t, p.Do(background, r))
+			}
+			settled.Done()
+			settled.Wait()
+			stuck.Store(true)
+			for range 40 {
+				r.Timeout = 50 * time.Millisecond
+				if p.Do(background, r) != nil {
+					failed.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n := failed.Load(); n > 3*callers {
+		t.Errorf("%d of %d calls failed by one connection", n, 40*callers)
 	}
 }

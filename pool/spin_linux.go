@@ -23,7 +23,9 @@ const (
 // run, as a server on this machine may be waiting for this very processor, and now
 // and then other goroutines. Whether that is worth it depends on how far the server
 // is and on what else runs here, so the habit follows what happened lately. soon is
-// used up: after one try the reader waits in earnest.
+// used up: after one try the reader waits in earnest. The scheduler is not told of the
+// short calls: whoever runs meanwhile gets the processor for a slice of its own, not
+// for as long as a goroutine could be missed.
 func (w *rawWire) await(fd uintptr) bool {
 	earned := spinWait + time.Duration(w.soon)*spinRequest
 	w.patience = min(w.patience+earned, maxSpin)
