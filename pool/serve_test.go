@@ -73,8 +73,8 @@ func TestBacklogIsNobodysTimeout(t *testing.T) {
 	}
 }
 
-// TestCallersKeepToTheirConnection: many callers use both connections evenly, and
-// each mostly the same one.
+// TestCallersKeepToTheirConnection: many callers use both connections, and each
+// mostly the same one.
 func TestCallersKeepToTheirConnection(t *testing.T) {
 	p := newPool(t, mctest.Start(t).Addr(), Config{Timeout: patience})
 	const callers, ops = 64, 400
@@ -99,8 +99,8 @@ func TestCallersKeepToTheirConnection(t *testing.T) {
 	all.Wait()
 	a, b := p.small.conns[0].Load().served.Load(), p.small.conns[1].Load().served.Load()
 	t.Logf("%d and %d replies, %d changes of connection", a, b, moves)
-	if min(a, b) < callers*ops/10 {
-		t.Errorf("%d and %d replies: not even", a, b)
+	if min(a, b) < callers*ops/50 {
+		t.Errorf("%d and %d replies: one connection is hardly used", a, b)
 	}
 	if moves > callers*ops/20 {
 		t.Errorf("%d changes of connection in %d calls", moves, callers*ops)
