@@ -165,7 +165,7 @@ func TestForeignTrafficIsNoticed(t *testing.T) {
 	o := mcbench(t, quick("-s", s.Addr(), "--strict")...)
 	close(stop)
 	wg.Wait()
-	o.want(t, exitUntrusted, "somebody else uses these servers")
+	o.want(t, exitUntrusted, "somebody else uses these")
 }
 
 func TestThresholdDecidesTheExitCode(t *testing.T) {
