@@ -33,7 +33,7 @@ func TestHotPathAllocations(t *testing.T) {
 	}
 }
 
-func TestGetMultiAllocatesOncePerHit(t *testing.T) {
+func TestGetMultiAllocatesLittle(t *testing.T) {
 	c, _ := overReal(t, 3)
 	var keys []string
 	for i := range 100 {
@@ -47,8 +47,8 @@ func TestGetMultiAllocatesOncePerHit(t *testing.T) {
 			t.Fatalf("%d items", len(found))
 		}
 	}
-	const constant = 30 // the map, the slab of items, what the legs gather
-	if got := testing.AllocsPerRun(200, get); got > float64(len(keys)+constant) {
+	const most = 20 // the map, the slab of items, what the legs gather; legs share their values
+	if got := testing.AllocsPerRun(200, get); got > most {
 		t.Errorf("GetMulti of %d keys allocates %v times", len(keys), got)
 	}
 }
