@@ -74,7 +74,7 @@ func (g *group) place(r *Request, mayLead bool) (*conn, pushResult) {
 				return c, result
 			}
 			if int(c.inFlight.Load()) >= g.maxInFlight {
-				break // pick chose the emptiest
+				break // the emptiest, or r's own has just become full: admit looks again
 			}
 		}
 	}

@@ -1,7 +1,8 @@
 package pool
 
-// serve is what the connection's own goroutines do. There are two of them, and
-// one reads while the other waits for c.wake, which hands the reader role on.
+// serve is what the connection's own goroutines do. There is one, and from the first
+// batch on two of them: one reads while the other waits for c.wake, which hands the
+// reader role on.
 //
 // The reader lets callers run by passing the role to its twin. It wakes all callers
 // of a batch but one, then the twin, then the last caller. Go's scheduler runs what
@@ -33,10 +34,9 @@ func (c *conn) serve() {
 type turn uint8
 
 const (
-	turnGoesOn turn = iota
-	turnPassed      // the twin reads
-	turnIdle        // nobody reads: the queue is empty, and callers come one by one
-	turnDead        // the connection has failed and every request has ended
+	turnPassed turn = iota // the twin reads
+	turnIdle               // nobody reads: the queue is empty, and callers come one by one
+	turnDead               // the connection has failed and every request has ended
 )
 
 // serveTurn reads until the role has gone to somebody else.

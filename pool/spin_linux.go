@@ -19,6 +19,18 @@ const (
 	spinYield   = 4 // looks between two yields to other goroutines
 )
 
+// lookBudget is the time that has been earned for looking and not been used.
+type lookBudget time.Duration
+
+// earn adds what a wait for so many requests earns, and returns how long it may look.
+func (p *lookBudget) earn(requests int32) (limit time.Duration) {
+	earned := spinWait + time.Duration(requests)*spinRequest
+	*p = min(*p+lookBudget(earned), lookBudget(maxSpin))
+	return min(time.Duration(*p), spinOnce*earned)
+}
+
+func (p *lookBudget) spend(d time.Duration) { *p = max(*p-lookBudget(d), 0) }
+
 // await looks for bytes for a short while. Between two looks it lets other processes
 // run, as a server on this machine may be waiting for this very processor, and now
 // and then other goroutines. Whether that is worth it depends on how far the server
@@ -27,9 +39,7 @@ const (
 // short calls: whoever runs meanwhile gets the processor for a slice of its own, not
 // for as long as a goroutine could be missed.
 func (w *rawWire) await(fd uintptr) bool {
-	earned := spinWait + time.Duration(w.soon)*spinRequest
-	w.patience = min(w.patience+earned, maxSpin)
-	limit := min(w.patience, spinOnce*earned)
+	limit := w.budget.earn(w.soon)
 	w.soon = 0
 	if !w.spin.worth() {
 		return false
@@ -41,7 +51,7 @@ func (w *rawWire) await(fd uintptr) bool {
 		spent := time.Since(start)
 		late := spent > limit
 		if arrived || late {
-			w.patience = max(w.patience-spent, 0)
+			w.budget.spend(spent)
 			w.spin.learn(arrived && !late)
 			return arrived
 		}

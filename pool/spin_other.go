@@ -2,4 +2,7 @@
 
 package pool
 
+// lookBudget is used on Linux only.
+type lookBudget struct{}
+
 func (w *rawWire) await(uintptr) bool { return false }

@@ -18,16 +18,16 @@ type rawWire struct {
 	nc net.Conn
 	rc syscall.RawConn
 
-	in       []byte // the reader's fields
-	n        int
-	err      error
-	send     func() error
-	readFn   func(fd uintptr) bool
-	exchFn   func(fd uintptr) bool
-	soon     int32
-	spin     habit
-	patience time.Duration // how long it may look
-	atOnce   habit         // replies that are there when the write returns
+	in     []byte // the reader's fields
+	n      int
+	err    error
+	send   func() error
+	readFn func(fd uintptr) bool
+	exchFn func(fd uintptr) bool
+	soon   int32
+	spin   habit
+	budget lookBudget // for looking before a wait
+	atOnce habit      // replies that are there when the write returns
 
 	fd      uintptr // the writer's fields
 	direct  bool    // fd may be used: exchange holds it open

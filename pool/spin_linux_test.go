@@ -1,0 +1,55 @@
+package pool
+
+import (
+	"testing"
+	"time"
+)
+
+// TestLookingIsPaidFor: whatever the waits take, all the time spent on looking stays
+// within what they have earned, and no single look is longer than its bounds.
+func TestLookingIsPaidFor(t *testing.T) {
+	for _, requests := range []int32{1, 8, 64, 1024} {
+		var p lookBudget
+		var earned, spent time.Duration
+		for i := range 1000 {
+			wait := time.Duration(i%7) * 100 * time.Microsecond // how long the reply takes
+			fair := spinWait + time.Duration(requests)*spinRequest
+			earned += fair
+			limit := p.earn(requests)
+			if limit > maxSpin || limit > spinOnce*fair {
+				t.Fatalf("one look for %d requests may take %v", requests, limit)
+			}
+			d := min(wait, limit)
+			spent += d
+			p.spend(d)
+			if spent > earned {
+				t.Fatalf("%v spent of %v earned with %d requests", spent, earned, requests)
+			}
+		}
+		if spent == 0 {
+			t.Errorf("nobody looked with %d requests", requests)
+		}
+	}
+}
+
+// TestHabitGivesUpAndTriesAgain: what is in vain is left, but for one try in a while,
+// and what succeeds again is taken up.
+func TestHabitGivesUpAndTriesAgain(t *testing.T) {
+	var h habit
+	tries := func(n int, lucky bool) (done int) {
+		for range n {
+			if h.worth() {
+				done++
+				h.learn(lucky)
+			}
+		}
+		return done
+	}
+	if n := tries(10*luckTest, true); n < 8*luckTest {
+		t.Errorf("%d tries in %d turns though all succeed", n, 10*luckTest)
+	}
+	tries(maxLuck, false)
+	if n := tries(100*luckTest, false); n < 90 || n > 100 {
+		t.Errorf("%d tries in %d turns though all are in vain", n, 100*luckTest)
+	}
+}
