@@ -130,8 +130,16 @@ func TestAnnouncedSizeCostsNothingBeforeItsBytes(t *testing.T) {
 	more := make(chan int)
 	p := newPool(t, script(t, func(c *peer) {
 		c.say("VA " + fmt.Sprint(announced) + " f0 c1 " + opaque(c.line()) + "\r\n")
-		for n := range more {
-			c.say(strings.Repeat("v", n))
+		for {
+			select {
+			case n, open := <-more:
+				if !open {
+					return
+				}
+				c.say(strings.Repeat("v", n))
+			case <-c.ctx.Done():
+				return
+			}
 		}
 	}), Config{Conns: 1, Timeout: patience})
 	r := get("key")
@@ -140,9 +148,9 @@ func TestAnnouncedSizeCostsNothingBeforeItsBytes(t *testing.T) {
 	c := p.small.conns[0].Load()
 	arrived := 0
 	for _, n := range []int{1, 10_000, 100_000, 1_000_000} {
+		before := p.Stats().Reads
 		more <- n
 		arrived += n
-		before := p.Stats().Reads
 		eventually(t, "the bytes are read", func() bool { return p.Stats().Reads > before || n == 1 })
 	}
 	close(more) // and the connection with it

@@ -150,7 +150,7 @@ func scriptOver(t testing.TB, overTLS *tls.Config, serve func(*peer)) string {
 	t.Cleanup(func() {
 		stop()
 		_ = ln.Close()
-		running.Wait()
+		within(t, patience, "the scripts", running.Wait)
 	})
 	return ln.Addr().String()
 }
