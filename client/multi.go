@@ -55,6 +55,7 @@ type batch struct {
 	snap     *snapshot
 	deadline time.Time
 	legs     []*leg
+	calls    []pool.Call // of the legs that are under way
 	spare    []*leg
 	open     []int    // by ring.Index: the place in legs, plus one, that takes keys
 	homeless []string // keys whose server has not answered in the last round
@@ -158,23 +159,15 @@ func (b *batch) ask(timeout time.Duration) {
 		if l.s.doubtful() {
 			l.Timeout = min(timeout, l.s.patience())
 		}
+		b.calls = append(b.calls, pool.Call{Pool: l.s.pool, Request: &l.Request})
 	}
-	if len(now) == 1 {
-		now[0].err = now[0].s.pool.Do(b.ctx, &now[0].Request)
-	} else {
-		for _, l := range now {
-			l.s.pool.Push(b.ctx, &l.Request)
-		}
-		for i, l := range now {
-			l.Flush(i == 0)
-		}
-		for _, l := range now {
-			l.err = l.s.pool.Wait(&l.Request)
-		}
-	}
-	for _, l := range now {
+	pool.DoAll(b.ctx, b.calls)
+	for i, l := range now {
+		l.err = b.calls[i].Err
 		b.settle(l)
 	}
+	clear(b.calls)
+	b.calls = b.calls[:0]
 }
 
 // settle handles the end of a leg.

@@ -49,9 +49,12 @@ type conn struct {
 	reader  readerRole
 	writing bool // somebody holds the writer role
 	wbuf    []byte
+	line    int    // where in wbuf a shared line of gets is open, or -1
+	share   bool   // gets come in numbers and share lines
 	spare   []byte // the other write buffer, while nobody writes from it
 	head    *slot  // the queue
 	tail    *slot
+	sent    *slot // the last one that the writer has taken, if it is still in the queue
 	free    *slot
 	opaque  uint32
 	pushed  uint64 // slots ever pushed
@@ -68,6 +71,7 @@ type conn struct {
 	roff  int // rbuf[roff:rend] is unparsed; roff is 0 when a read begins
 	rend  int
 	begun outcome // a reply whose rest is still to come
+	skip  *slot   // whose value comes next: those before it, on its line, have missed
 	batch []outcome
 	hits  []Hit    // of the multi-gets in batch, and of the one that is not complete
 	kept  int      // how many of hits do not lie in rbuf
@@ -96,7 +100,6 @@ type slot struct {
 	req     *Request // nil once the caller has gone
 	overdue int64    // when a missing reply condemns the connection
 	expect  proto.Expect
-	mayLead bool
 }
 
 const (
@@ -110,13 +113,19 @@ const (
 	maxYields     = 4
 	maxWriteBuf   = 16 << 20
 	hurryTime     = 100 * time.Millisecond
+	// Gets share lines while batches have shareFrom requests. memcached answers up to
+	// 20 commands with one system call anyway; few keys in a line only cost it more.
+	shareFrom = 12
+	// maxLine is how many bytes of a shared line there are before it is closed: a
+	// server that finds no line end in the first 2 KiB looks closer.
+	maxLine = 2 << 10
 )
 
 func newConn(g *group, w wire, id uint64, d proto.Dialect) *conn {
 	c := &conn{
 		id: id, g: g, wire: w, dialect: d,
 		wake: make(chan struct{}, 1),
-		rbuf: make([]byte, readBufSize),
+		rbuf: make([]byte, readBufSize), line: -1,
 		wbuf: make([]byte, 0, writeBufSize), spare: make([]byte, 0, writeBufSize),
 	}
 	c.sendFn = c.writeBatches
@@ -142,9 +151,8 @@ func (c *conn) push(r *Request, mayLead bool) pushResult {
 		return notPushed
 	}
 	idle := c.head == nil
-	s := c.enqueue(r, mayLead)
-	c.wbuf = proto.Append(c.wbuf, c.dialect, &r.Request, c.opaque)
-	c.opaque += s.expect.N
+	r.mayLead = mayLead
+	c.enqueue(r)
 	result := pushed
 	switch {
 	case c.reader != readerNone:
@@ -167,15 +175,44 @@ func (c *conn) push(r *Request, mayLead bool) pushResult {
 	return result
 }
 
-func (c *conn) enqueue(r *Request, mayLead bool) *slot {
+// enqueue puts r into the queue and the write buffer.
+func (c *conn) enqueue(r *Request) {
+	shares := c.share && proto.CanShare(&r.Request)
+	if c.line >= 0 && (!shares || len(c.wbuf)-c.line > maxLine-proto.MaxKeyLen) {
+		c.closeLine()
+	}
+	s := c.slotFor(r)
+	if shares {
+		s.expect.ExpectShared(&r.Request)
+		if c.line < 0 {
+			c.line = len(c.wbuf)
+			c.wbuf = proto.OpenLine(c.wbuf)
+		}
+		c.wbuf = proto.AppendToLine(c.wbuf, &r.Request)
+	} else {
+		s.expect.ExpectFor(c.dialect, &r.Request, c.opaque)
+		c.wbuf = proto.Append(c.wbuf, c.dialect, &r.Request, c.opaque)
+	}
+	c.opaque += uint32(s.expect.N)
+}
+
+// closeLine ends the shared line. Its last request is the last of the queue: nobody
+// has answered what has not been sent.
+func (c *conn) closeLine() {
+	c.wbuf = proto.CloseLine(c.wbuf)
+	c.line = -1
+	c.tail.expect.Last = true
+}
+
+// slotFor puts r into the queue.
+func (c *conn) slotFor(r *Request) *slot {
 	s := c.free
 	if s == nil {
 		s = c.moreSlots()
 	}
 	c.free = s.next
 	s.next = nil
-	s.expect.ExpectFor(c.dialect, &r.Request, c.opaque)
-	s.req, s.mayLead = r, mayLead
+	s.req = r
 	now := c.g.p.now.Load()
 	s.overdue = now + max(int64(r.Timeout), int64(c.g.p.cfg.Timeout)) + int64(tick)
 	if c.tail == nil {
@@ -282,9 +319,13 @@ func (c *conn) takeBatch() []byte {
 		c.writing = false
 		return nil
 	}
+	if c.line >= 0 {
+		c.closeLine()
+	}
 	out := c.wbuf
 	c.wbuf, c.spare = c.spare[:0], nil
-	c.taken = c.pushed
+	c.share = c.dialect == proto.Meta && c.unsent() >= c.g.p.shareFrom
+	c.taken, c.sent = c.pushed, c.tail
 	return out
 }
 

@@ -123,8 +123,11 @@ func (g *group) pick() *conn {
 			continue
 		}
 		n := c.inFlight.Load()
-		if n < min(calm, int32(g.maxInFlight)) {
+		if n == 0 {
 			return c
+		}
+		if n < min(calm, int32(g.maxInFlight)) {
+			n = 1
 		}
 		if n < least {
 			least, best = n, c

@@ -29,6 +29,8 @@ type Pool struct {
 	large  group // the others
 	sizes  sizes // which keys hold large values
 
+	shareFrom int // the constant, or what a test makes of it
+
 	now   atomic.Int64 // the pool's clock; see watch.go
 	armed atomic.Bool  // the watchdog ticks
 
@@ -55,7 +57,7 @@ func New(addr string, cfg Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{cfg: cfg, seed: maphash.MakeSeed()}
+	p := &Pool{cfg: cfg, seed: maphash.MakeSeed(), shareFrom: shareFrom}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.small.init(p, cfg.Conns, cfg.MaxInFlight)
 	p.large.init(p, 1, min(maxLargeInFlight, cfg.MaxInFlight))
@@ -88,9 +90,7 @@ func (p *Pool) Do(ctx context.Context, r *Request) error {
 // none stands in a queue until one is made. Every started request must be waited
 // for with Wait, exactly once.
 //
-// A caller with requests to several servers starts them all before waiting. The
-// pool never uses such a caller as a reader, so that a server that is silent
-// cannot hold up the replies of another.
+// The pool never uses such a caller as a reader: nobody knows when he comes to wait.
 func (p *Pool) Start(ctx context.Context, r *Request) {
 	p.Push(ctx, r)
 	r.Flush(true)
@@ -99,13 +99,19 @@ func (p *Pool) Start(ctx context.Context, r *Request) {
 // Push is Start without the writing: Flush must follow at once, as others' requests
 // may depend on it. A caller with several requests pushes them all and then flushes
 // them all, so that those for one connection leave in one system call.
-func (p *Pool) Push(ctx context.Context, r *Request) {
+func (p *Pool) Push(ctx context.Context, r *Request) { p.push(ctx, r, false) }
+
+func (p *Pool) push(ctx context.Context, r *Request, mayLead bool) {
 	if err := p.prepare(ctx, r); err != nil {
 		r.fail(err)
 		return
 	}
-	if c, result := p.groupFor(r).send(r, false); result == pushedWrite {
+	c, result := p.groupFor(r).send(r, mayLead)
+	if result == pushedWrite || result == pushedLead {
 		r.owed = c
+	}
+	if r.leads {
+		r.led = c
 	}
 }
 
@@ -117,7 +123,7 @@ func (r *Request) Flush(gather bool) {
 		return
 	}
 	r.owed = nil
-	if gather {
+	if gather && !r.leads {
 		c.write()
 	} else if err := c.writeBatches(); err != nil {
 		c.fail(err)
@@ -126,7 +132,9 @@ func (r *Request) Flush(gather bool) {
 
 // Wait waits for a started request and returns what Do would.
 func (p *Pool) Wait(r *Request) error {
-	<-r.done
+	if !r.leads {
+		<-r.done
+	}
 	return r.finish()
 }
 

@@ -89,7 +89,7 @@ func failBetweenRoles(c *conn, r *Request) (met bool) {
 		c.mu.Lock()
 		met := c.reader == readerNone && c.err == nil
 		if met {
-			c.enqueue(r, false)
+			c.enqueue(r)
 			c.reader = readerServe
 			c.wake <- struct{}{}
 			c.err = ErrConnLost

@@ -28,20 +28,25 @@ func (c *conn) lead(r *Request, send bool) {
 		} else {
 			n, err = c.wire.read(c.rbuf[c.rend:], 0)
 		}
-		err = c.took(n, err)
-		for err == nil && c.backlog.Load() {
-			err = c.digest()
-		}
-		if err != nil {
-			c.fail(err)
-		}
-		c.wakeLast()
-		if err != nil {
-			c.endAll()
-		}
+		c.digestAll(n, err)
 		if c.leave(r) {
 			return
 		}
+	}
+}
+
+// digestAll digests what a leader has read, to the last reply.
+func (c *conn) digestAll(n int, err error) {
+	err = c.took(n, err)
+	for err == nil && c.backlog.Load() {
+		err = c.digest()
+	}
+	if err != nil {
+		c.fail(err)
+	}
+	c.wakeLast()
+	if err != nil {
+		c.endAll()
 	}
 }
 
@@ -53,12 +58,21 @@ func (c *conn) leave(r *Request) bool {
 	if !r.ended {
 		return false
 	}
+	if r.led != nil {
+		r.led = nil
+		c.wire.learn(true)
+	}
+	c.readerLeaves()
+	return true
+}
+
+// readerLeaves takes the reader role from a caller. The caller of it holds mu.
+func (c *conn) readerLeaves() {
 	c.reader = readerNone
 	if c.head != nil || c.err != nil {
 		c.reader = readerServe
 		c.wake <- struct{}{}
 	}
-	return true
 }
 
 // took digests what a read brought. A kick is no error: whoever kicked has left
@@ -83,7 +97,10 @@ func (c *conn) took(n int, err error) error {
 func (c *conn) digest() error {
 	for {
 		c.mu.Lock()
-		s, tail := c.head, c.tail
+		s, tail := c.head, c.sent
+		if int(c.inFlight.Load()) == c.unsent() {
+			s = nil // nothing that has been sent is under way
+		}
 		c.mu.Unlock()
 		if s == nil {
 			break
@@ -130,7 +147,17 @@ func (c *conn) digest() error {
 func (c *conn) parse(s, tail *slot, b []byte) (used, need int, err error) {
 	o := c.nextOutcome()
 	for used < len(b) {
-		n, index, step, err := s.expect.Parse(b[used:], &o.reply)
+		n, index, step, err := 0, 0, proto.Later, error(nil)
+		if c.skip == nil || c.skip == s {
+			c.skip = nil
+			n, index, step, err = s.expect.Parse(b[used:], &o.reply)
+		}
+		if step == proto.Later {
+			o.reply.Status, step = proto.Miss, proto.Done
+			if c.skip == nil {
+				c.skip, err = whose(s, b[used:])
+			}
+		}
 		if err != nil {
 			return used, -1, err
 		}
@@ -155,6 +182,17 @@ func (c *conn) parse(s, tail *slot, b []byte) (used, need int, err error) {
 	}
 	c.setAside(o)
 	return used, -1, nil
+}
+
+// whose returns the request on the shared line of s, behind s, that the value at the
+// start of b belongs to. Those between them have missed.
+func whose(s *slot, b []byte) (*slot, error) {
+	for !s.expect.Last {
+		if s = s.next; s.expect.IsValueOf(b) {
+			return s, nil
+		}
+	}
+	return nil, proto.ErrNotAsked
 }
 
 // nextOutcome returns the element after the last of c.batch. It is empty, or what
@@ -188,7 +226,7 @@ func (c *conn) claim() {
 		return
 	}
 	c.mu.Lock()
-	if c.head.mayLead && c.head == c.tail && len(c.batch) == 1 {
+	if r := c.head.req; r != nil && r.mayLead && c.head == c.tail && len(c.batch) == 1 {
 		c.lone++
 	} else {
 		c.lone = 0

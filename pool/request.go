@@ -28,12 +28,14 @@ type Request struct {
 	done    chan struct{} // receives when the request has ended, unless its caller leads
 	lane    uint8         // of the connection used last
 	turns   uint8         // how often a connection has been chosen
+	mayLead bool          // its caller waits for nothing else
 	leads   bool          // the caller reads the connection and needs no wake-up
 	ended   bool          // for a caller that leads; guarded by the connection's mu
 	err     error
 	cancel  <-chan struct{} // ctx.Done()
 	ctx     context.Context
 	owed    *conn // where Push has left the writing to Flush
+	led     *conn // which the caller reads, one of several; see DoAll
 
 	// Reply is the server's answer where Do or Wait returned nil or a
 	// *proto.ServerError; otherwise it says nothing. Reply.Value belongs to the

@@ -21,13 +21,21 @@ func TestManyRepliesAtOnce(t *testing.T) {
 	p := newPool(t, script(t, func(c *peer) {
 		for {
 			var all bytes.Buffer
-			for range n {
-				line := c.line()
-				if line == "" {
+			for answered := 0; answered < n; {
+				words := strings.Fields(c.line())
+				switch {
+				case len(words) == 0:
 					return
+				case words[0] == "mg":
+					all.WriteString("VA " + strconv.Itoa(len(words[1])) + " f0 c1 " + words[len(words)-1] + "\r\n" + words[1] + "\r\n")
+					answered++
+				default:
+					for _, key := range words[1:] {
+						all.WriteString("VALUE " + key + " 0 " + strconv.Itoa(len(key)) + " 1\r\n" + key + "\r\n")
+						answered++
+					}
+					all.WriteString("END\r\n")
 				}
-				key := line[len("mg ") : bytes.IndexByte([]byte(line[3:]), ' ')+3]
-				all.WriteString("VA " + strconv.Itoa(len(key)) + " f0 c1 " + opaque(line) + "\r\n" + key + "\r\n")
 			}
 			_, _ = c.Write(all.Bytes())
 		}

@@ -192,8 +192,15 @@ func opaque(line string) string { return line[strings.LastIndexByte(line, 'O'):]
 
 func (p *peer) say(s string) { _, _ = io.WriteString(p, s) }
 
-// sayValue answers an mg with v as the value.
+// sayValue answers an mg with v as the value, or a gets with v for each key.
 func (p *peer) sayValue(line, v string) {
+	if keys, ok := strings.CutPrefix(line, "gets "); ok {
+		for _, key := range strings.Fields(keys) {
+			p.say("VALUE " + key + " 0 " + strconv.Itoa(len(v)) + " 1\r\n" + v + "\r\n")
+		}
+		p.say("END\r\n")
+		return
+	}
 	p.say("VA " + strconv.Itoa(len(v)) + " f0 c1 " + opaque(line) + "\r\n" + v + "\r\n")
 }
 

@@ -10,7 +10,8 @@ import (
 // Serve looks for a reply for a while before it waits in the poller: to let a
 // processor fall asleep and wake it again takes longer than a server on the same
 // host, or in the same rack, takes to answer. Each wait earns the time that it may
-// spend on looking; what it does not need is kept for one that takes longer.
+// spend on looking; what it does not need is kept for one that takes longer. A single
+// request's may not take longer than a sleep costs: nobody else gains by it.
 const (
 	spinWait    = 40 * time.Microsecond // for the wait: what a sleep costs
 	spinRequest = 4 * time.Microsecond  // for each request that is under way
@@ -26,6 +27,9 @@ type lookBudget time.Duration
 func (p *lookBudget) earn(requests int32) (limit time.Duration) {
 	earned := spinWait + time.Duration(requests)*spinRequest
 	*p = min(*p+lookBudget(earned), lookBudget(maxSpin))
+	if requests == 1 {
+		return min(time.Duration(*p), spinWait)
+	}
 	return min(time.Duration(*p), spinOnce*earned)
 }
 
@@ -46,7 +50,7 @@ func (w *rawWire) await(fd uintptr) bool {
 	}
 	start := time.Now()
 	for look := 1; ; look++ {
-		_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
+		letRun(look)
 		arrived := readable(fd)
 		spent := time.Since(start)
 		late := spent > limit
@@ -55,11 +59,19 @@ func (w *rawWire) await(fd uintptr) bool {
 			w.spin.learn(arrived && !late)
 			return arrived
 		}
-		if look%spinYield == 0 {
-			runtime.Gosched()
-		}
 	}
 }
+
+// letRun lets others run before the given look, counted from 1.
+func letRun(look int) {
+	if look%(spinYield+1) == 0 {
+		runtime.Gosched()
+	}
+	_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
+}
+
+func (w *rawWire) worth() bool      { return w.spin.worth() }
+func (w *rawWire) learn(lucky bool) { w.spin.learn(lucky) }
 
 // readable asks ppoll(2), which returns at once.
 func readable(fd uintptr) bool {

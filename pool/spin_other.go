@@ -6,3 +6,9 @@ package pool
 type lookBudget struct{}
 
 func (w *rawWire) await(uintptr) bool { return false }
+func (w *rawWire) worth() bool        { return false }
+func (w *rawWire) learn(bool)         {}
+
+const spinWait = 0
+
+func letRun(int) {}

@@ -17,6 +17,11 @@ type wire interface {
 	// exchange calls send, which writes, and then waits for bytes as read does; a
 	// reply that send provokes cannot be missed. send must not close the wire.
 	exchange(send func() error, b []byte) (int, error)
+	// glance reads what is there, without waiting: 0 bytes and no error where that is
+	// nothing. worth says whether to look for a reply so, and learn how it went.
+	glance(b []byte) (int, error)
+	worth() bool
+	learn(lucky bool)
 	// write sends what goes without waiting, and returns errAgain with the rest
 	// left. alone says that everything sent before has been answered.
 	write(b []byte, alone bool) (int, error)
@@ -92,6 +97,11 @@ func (w *netWire) exchange(send func() error, b []byte) (int, error) {
 	}
 	return w.read(b, 1)
 }
+
+// glance is not called, as it would wait.
+func (w *netWire) glance([]byte) (int, error) { return 0, nil }
+func (w *netWire) worth() bool                { return false }
+func (w *netWire) learn(bool)                 {}
 
 // sureWrite is how many bytes an idle socket takes at once.
 const sureWrite = 4 << 10

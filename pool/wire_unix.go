@@ -24,10 +24,10 @@ type rawWire struct {
 	send   func() error
 	readFn func(fd uintptr) bool
 	exchFn func(fd uintptr) bool
+	lookFn func(fd uintptr) bool
 	soon   int32
 	spin   habit
 	budget lookBudget // for looking before a wait
-	atOnce habit      // replies that are there when the write returns
 
 	fd      uintptr // the writer's fields
 	direct  bool    // fd may be used: exchange holds it open
@@ -44,7 +44,7 @@ func newRawWire(nc net.Conn, sc syscall.Conn) wire {
 		return nil
 	}
 	w := &rawWire{nc: nc, rc: rc}
-	w.readFn, w.exchFn, w.writeFn = w.tryRead, w.tryExchange, w.tryWrite
+	w.readFn, w.exchFn, w.lookFn, w.writeFn = w.tryRead, w.tryExchange, w.tryGlance, w.tryWrite
 	return w
 }
 
@@ -74,6 +74,26 @@ func (w *rawWire) tryRead(fd uintptr) bool {
 		}
 		return true
 	}
+}
+
+func (w *rawWire) glance(b []byte) (int, error) {
+	w.in, w.soon = b, 0
+	if err := w.rc.Read(w.lookFn); err != nil {
+		return 0, err
+	}
+	if w.err == syscall.EAGAIN {
+		return 0, nil
+	}
+	return w.n, w.err
+}
+
+// tryGlance is tryRead that is over in any case. A reader who waits after it begins
+// with a read, so what comes between is not missed.
+func (w *rawWire) tryGlance(fd uintptr) bool {
+	if !w.tryRead(fd) {
+		w.n = 0
+	}
+	return true
 }
 
 // exchange writes inside the callback of RawConn.Read. The poller forgets an
@@ -106,15 +126,8 @@ func (w *rawWire) tryExchange(fd uintptr) bool {
 	if w.n, w.err = 0, send(); w.err != nil {
 		return true
 	}
-	// On a busy machine a server on the same host has often answered by the time
-	// that the write returns, and looking at once saves a switch through the poller.
-	if !w.atOnce.worth() {
-		return false
-	}
-	w.soon = 0
-	arrived := w.tryRead(fd)
-	w.atOnce.learn(arrived)
-	return arrived
+	w.soon = 1
+	return w.await(fd) && w.tryRead(fd)
 }
 
 // writeFD writes until all is gone or the socket takes no more.

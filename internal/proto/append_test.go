@@ -90,8 +90,8 @@ func TestLongMultiGetIsOneClassicLine(t *testing.T) {
 	if got := string(Append(nil, Meta, &r, 1)); strings.Count(got, "mg ") != metaMultiMax {
 		t.Errorf("%d keys are asked for by %q", metaMultiMax, got)
 	}
-	if n := NumOpaque(&r); n != metaMultiMax {
-		t.Errorf("NumOpaque is %d for %d keys", n, metaMultiMax)
+	if n := numOpaque(Meta, &r); n != metaMultiMax {
+		t.Errorf("numOpaque is %d for %d keys", n, metaMultiMax)
 	}
 }
 

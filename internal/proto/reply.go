@@ -11,37 +11,51 @@ import (
 type Expect struct {
 	Op      Op
 	Dialect Dialect   // of this very request; long multi-gets are classic on any connection
+	Shared  bool      // on a line with others: the reply ends where the next one begins
+	Last    bool      // the last one of that line: behind its reply comes END
 	touched bool      // classic gat: the first of its two replies is there
+	N       uint16    // how many numbers: the keys of a multi-get, else 1
 	Opaque  uint32    // the first number that a reply may carry
-	N       uint32    // how many numbers: the keys of a multi-get, else 1
 	next    uint32    // multi-get: the index from which a hit may come
-	keys    *[]string // Classic: the keys, which carry no number; a copy
+	key     string    // Classic: the key, which proves whose reply it is
+	keys    *[]string // Classic: the keys of a multi-get; a copy
 }
 
 // ExpectFor sets e to what the reply to r must look like. It keeps e's memory.
 func (e *Expect) ExpectFor(d Dialect, r *Request, opaque uint32) {
-	if r.Op == OpGetMulti && len(r.Keys) > metaMultiMax {
+	if long(r) {
 		d = Classic
 	}
-	e.Op, e.Dialect, e.touched, e.Opaque, e.N, e.next = r.Op, d, false, opaque, NumOpaque(r), 0
-	if d == Meta {
+	e.Op, e.Dialect, e.Shared, e.Last, e.touched = r.Op, d, false, false, false
+	e.N, e.Opaque, e.next = numOpaque(d, r), opaque, 0
+	if d == Classic {
+		e.keep(r)
+	}
+}
+
+// ExpectShared is ExpectFor for a request on a shared line. Last is set later, when
+// the line is closed.
+func (e *Expect) ExpectShared(r *Request) {
+	e.Op, e.Dialect, e.Shared, e.Last, e.touched = r.Op, Classic, true, false, false
+	e.N, e.Opaque, e.next = 0, 0, 0
+	e.key = r.Key
+}
+
+// keep copies the keys of r.
+func (e *Expect) keep(r *Request) {
+	if r.Op != OpGetMulti {
+		e.key = r.Key
 		return
 	}
 	if e.keys == nil {
 		e.keys = new([]string)
 	}
-	if r.Op == OpGetMulti {
-		*e.keys = append((*e.keys)[:0], r.Keys...)
-	} else {
-		*e.keys = append((*e.keys)[:0], r.Key)
-	}
+	*e.keys = append((*e.keys)[:0], r.Keys...)
 }
-
-// isKey reports whether key is the i-th of the request.
-func (e *Expect) isKey(i uint32, key []byte) bool { return (*e.keys)[i] == string(key) }
 
 // Release lets go of the strings that e holds.
 func (e *Expect) Release() {
+	e.key = ""
 	if e.keys != nil && len(*e.keys) > 0 {
 		clear(*e.keys)
 		*e.keys = (*e.keys)[:0]
@@ -57,17 +71,19 @@ const (
 	Line                // a line of a longer reply was taken; more follow
 	Done                // the reply is complete
 	LastHit             // a hit of a multi-get that completes the reply
+	Later               // a value for a later request on the same line; nothing was used up
 )
 
 // maxLine bounds a reply line. The longest lines of a real server are stats.
 const maxLine = 8 << 10
 
 // Parse reads one element of the expected reply at the start of b into r and
-// returns how many bytes it used. With More, n is how many bytes the element needs
-// in all, as far as that is known (0 if not). index is the key's place in a
-// multi-get, with Hit and LastHit. The error is ErrMalformed, wrapped with what was seen; the
-// stream is then out of step. Parse never looks beyond b, and r's slices point
-// into b.
+// returns how many bytes it used: none for a request on a shared line whose end is
+// left to the last one. With More, n is how many bytes the element needs in all, as
+// far as that is known (0 if not). index is the key's place
+// in a multi-get, with Hit and LastHit. The error is ErrMalformed, wrapped with what
+// was seen; the stream is then out of step. Parse never looks beyond b, and r's slices
+// point into b.
 func (e *Expect) Parse(b []byte, r *Reply) (n, index int, step Step, err error) {
 	end := bytes.IndexByte(b, '\n')
 	if end < 0 {
@@ -80,7 +96,10 @@ func (e *Expect) Parse(b []byte, r *Reply) (n, index int, step Step, err error) 
 		return 0, 0, Done, malformed(e, b[:end])
 	}
 	line := b[:end-1]
-	if e.Dialect == Meta && e.Op < OpVersion { // the rest has no meta form
+	switch {
+	case e.Shared:
+		return e.parseShared(b, line, r)
+	case e.Dialect == Meta && e.Op < OpVersion: // the rest has no meta form
 		return e.parseMeta(b, line, r)
 	}
 	return e.parseClassic(b, line, r)

@@ -2,6 +2,7 @@ package proto
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 )
 
@@ -70,7 +71,7 @@ func (e *Expect) classicGet(b, line []byte, r *Reply) (n, index int, step Step, 
 		return len(endLine), 0, Done, nil
 	}
 	key, size, ok := e.valueLine(line, r)
-	if !ok || !e.isKey(0, key) {
+	if !ok || string(key) != e.key {
 		return 0, 0, Done, malformed(e, line)
 	}
 	n, step, err = e.value(b, len(line)+2, size, r)
@@ -111,9 +112,9 @@ func (e *Expect) classicHit(b, line []byte, r *Reply) (n, index int, step Step, 
 	}
 	key, size, ok := e.valueLine(line, r)
 	i := e.next
-	for ; ok && i < e.N && !e.isKey(i, key); i++ {
+	for ; ok && int(i) < len(*e.keys) && (*e.keys)[i] != string(key); i++ {
 	}
-	if !ok || i >= e.N {
+	if !ok || int(i) == len(*e.keys) {
 		return 0, 0, Done, malformed(e, line)
 	}
 	n, step, err = e.value(b, len(line)+2, size, r)
@@ -123,6 +124,47 @@ func (e *Expect) classicHit(b, line []byte, r *Reply) (n, index int, step Step, 
 	e.next = i + 1
 	return n, int(i), Hit, nil
 }
+
+// parseShared reads the reply to a request on a shared line. END says that all who
+// are left have missed, and an error is for all of them: the last one uses it up. The
+// value of another key is left where it is, with the step Later: whose it is only the
+// connection knows.
+func (e *Expect) parseShared(b, line []byte, r *Reply) (n, index int, step Step, err error) {
+	end := 0
+	if e.Last {
+		end = len(line) + 2
+	}
+	if e.parseError(line, r) {
+		return end, 0, Done, nil
+	}
+	if string(line) == "END" {
+		r.Status = Miss
+		return end, 0, Done, nil
+	}
+	if e.Last {
+		return e.classicGet(b, line, r)
+	}
+	key, size, ok := e.valueLine(line, r)
+	if !ok {
+		return 0, 0, Done, malformed(e, line)
+	}
+	if string(key) != e.key {
+		*r = Reply{}
+		return 0, 0, Later, nil
+	}
+	n, step, err = e.value(b, len(line)+2, size, r)
+	return n, 0, step, err
+}
+
+// IsValueOf reports whether b begins with a value of this request on a shared line.
+func (e *Expect) IsValueOf(b []byte) bool {
+	const word = "VALUE "
+	n := len(word) + len(e.key)
+	return len(b) > n && string(b[:len(word)]) == word && string(b[len(word):n]) == e.key && b[n] == ' '
+}
+
+// ErrNotAsked is ErrMalformed for a value of a key that its line did not ask for.
+var ErrNotAsked = fmt.Errorf("%w: a value that nobody has asked for", ErrMalformed)
 
 // valueLine reads "VALUE <key> <flags> <size> [<cas>]".
 func (e *Expect) valueLine(line []byte, r *Reply) (key []byte, size uint64, ok bool) {

@@ -23,7 +23,7 @@ func (e *Expect) parseMeta(b, line []byte, r *Reply) (n, index int, step Step, e
 			o, seen, ok := metaFlags(line[2:], r)
 			// Servers before 1.6.10 send EN and NF without flags. A value always
 			// carries its number, so a stream that is out of step cannot go on.
-			if !ok || seen && o != e.Opaque+e.N-1 || !seen && len(line) > 2 {
+			if !ok || seen && o != e.Opaque+uint32(e.N)-1 || !seen && len(line) > 2 {
 				return 0, 0, Done, malformed(e, line)
 			}
 			return head, 0, Done, nil
@@ -123,7 +123,7 @@ func (e *Expect) metaValue(b, line []byte, r *Reply) (n, index int, step Step, e
 	}
 	o, seen, ok := metaFlags(rest, r)
 	index = int(o - e.Opaque)
-	if !ok || !seen || o-e.Opaque >= e.N || o-e.Opaque < e.next {
+	if !ok || !seen || o-e.Opaque >= uint32(e.N) || o-e.Opaque < e.next {
 		return 0, 0, Done, malformed(e, line)
 	}
 	n, step, err = e.value(b, len(line)+2, size, r)
@@ -134,7 +134,7 @@ func (e *Expect) metaValue(b, line []byte, r *Reply) (n, index int, step Step, e
 	switch e.Op {
 	case OpGetMulti:
 		e.next = uint32(index) + 1
-		if e.next == e.N {
+		if e.next == uint32(e.N) {
 			return n, index, LastHit, nil
 		}
 		return n, index, Hit, nil
