@@ -1,6 +1,8 @@
 package pool
 
 import (
+	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,7 +16,7 @@ import (
 // TestDarkServerHoldsUpNobodyOnAnother: a caller waits for dark A while his request
 // to B is under way. B must answer everybody at once, as if A did not exist.
 func TestDarkServerHoldsUpNobodyOnAnother(t *testing.T) {
-	for _, wait := range []string{"A first", "B first"} {
+	for _, wait := range []string{"A first", "B first", "all"} {
 		t.Run(wait, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				dark, a := inMemory(t, mctest.Config{}, Config{Timeout: time.Second})
@@ -24,9 +26,14 @@ func TestDarkServerHoldsUpNobodyOnAnother(t *testing.T) {
 				time.Sleep(time.Second) // nobody reads B
 				must(t, dark.BlackHole())
 				toA, toB := multi("a", "b"), multi("a", "b")
-				a.Start(background, toA)
-				b.Start(background, toB)
-				var alone sync.WaitGroup
+				var all, alone sync.WaitGroup
+				if wait == "all" {
+					all.Go(func() { doBoth(t, a, b, toA, toB) })
+					synctest.Wait()
+				} else {
+					a.Start(background, toA)
+					b.Start(background, toB)
+				}
 				for range 64 {
 					alone.Go(func() {
 						for range 10 {
@@ -39,17 +46,74 @@ func TestDarkServerHoldsUpNobodyOnAnother(t *testing.T) {
 				if wait == "B first" {
 					must(t, b.Wait(toB))
 				}
-				if err := a.Wait(toA); err == nil {
-					t.Error("no error from the dark server")
+				if wait != "all" {
+					if err := a.Wait(toA); err == nil {
+						t.Error("no error from the dark server")
+					}
 				}
 				if wait == "A first" {
 					must(t, b.Wait(toB))
 				}
+				all.Wait()
 				alone.Wait()
 			})
 		})
 	}
 }
+
+// doBoth asks a dark server and a healthy one.
+func doBoth(t *testing.T, dark, healthy *Pool, toDark, toHealthy *Request) {
+	calls := []Call{{Pool: dark, Request: toDark}, {Pool: healthy, Request: toHealthy}}
+	DoAll(background, calls)
+	if calls[0].Err == nil {
+		t.Error("no error from the dark server")
+	}
+	if calls[1].Err != nil {
+		t.Error(calls[1].Err)
+	}
+}
+
+// TestCallerWithSeveralServersReadsForHimself: as long as nobody else comes, no
+// goroutine is woken for him, and afterwards nobody holds a role.
+func TestCallerWithSeveralServersReadsForHimself(t *testing.T) {
+	if !looks {
+		t.Skip("only Linux looks for replies")
+	}
+	var calls []Call
+	for i := range 3 {
+		p := newPool(t, memcached(t), Config{Timeout: patience})
+		must(t, p.Do(background, set("a", fmt.Sprint("A", i))))
+		calls = append(calls, Call{Pool: p})
+	}
+	led := 0
+	for range 200 {
+		for i := range calls {
+			calls[i].Request = multi("a", "b")
+		}
+		DoAll(background, calls)
+		for i, c := range calls {
+			must(t, c.Err)
+			if r := c.Request; len(r.Hits) != 1 || string(r.Hits[0].Value) != fmt.Sprint("A", i) {
+				t.Fatalf("server %d: %+v", i, r.Hits)
+			}
+			if c.Request.leads {
+				led++
+			}
+			if c.Request.led != nil || c.Request.owed != nil {
+				t.Fatal("the caller has a role left")
+			}
+		}
+	}
+	t.Logf("%d of 600 replies were read by the caller", led)
+	if led == 0 {
+		t.Error("no reply was read by the caller")
+	}
+	for _, c := range calls {
+		free(t, c.Pool)
+	}
+}
+
+const looks = runtime.GOOS == "linux"
 
 func multi(keys ...string) *Request {
 	return &Request{Request: proto.Request{Op: proto.OpGetMulti, Keys: keys}}
@@ -69,13 +133,12 @@ func TestHealthyServerServesAllWhileAnotherIsDark(t *testing.T) {
 	for range 8 {
 		both.Go(func() {
 			for !stop.Load() {
-				toA, toB := multi("a", "b"), multi("a", "b")
-				a.Start(background, toA)
-				b.Start(background, toB)
-				if a.Wait(toA) == nil {
+				calls := []Call{{Pool: a, Request: multi("a", "b")}, {Pool: b, Request: multi("a", "b")}}
+				DoAll(background, calls)
+				if calls[0].Err == nil {
 					passed.Add(1)
 				}
-				if b.Wait(toB) != nil {
+				if calls[1].Err != nil {
 					failed.Add(1)
 				}
 			}

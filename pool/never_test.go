@@ -63,10 +63,16 @@ var causes = [6]error{ErrTimeout, ErrStalled, ErrConnLost, proto.ErrMalformed, E
 // TestNeverAnotherKeysValue: whatever the server, the network and the callers do,
 // who gets a value gets the value of the key that he asked for.
 func TestNeverAnotherKeysValue(t *testing.T) {
-	for _, version := range []string{"1.6.18", "1.4.15"} {
-		t.Run(version, func(t *testing.T) {
-			srv := mctest.Start(t, mctest.Config{Version: version, MaxBytes: 1 << 30})
+	kinds := []struct{ name, version string }{
+		{"1.6.18", "1.6.18"}, {"1.6.18 with shared lines", "1.6.18"}, {"1.4.15", "1.4.15"},
+	}
+	for i, kind := range kinds {
+		t.Run(kind.name, func(t *testing.T) {
+			srv := mctest.Start(t, mctest.Config{Version: kind.version, MaxBytes: 1 << 30})
 			s := &soak{p: newPool(t, srv.Addr(), Config{Timeout: 50 * time.Millisecond})}
+			if i == 1 {
+				sharing(s.p)
+			}
 			for i := range s.values {
 				s.values[i] = soakValue(i)
 				must(t, s.p.Do(background, set(soakKey(i), s.values[i])))
@@ -74,7 +80,7 @@ func TestNeverAnotherKeysValue(t *testing.T) {
 			stop := make(chan struct{})
 			var trouble sync.WaitGroup
 			trouble.Go(func() { misbehave(srv, stop) })
-			s.run(soakOps(t) / 2)
+			s.run((soakOps(t) + len(kinds) - 1) / len(kinds))
 			close(stop)
 			trouble.Wait()
 			s.report(t)
@@ -124,7 +130,15 @@ func (s *soak) once(random *rand.Rand, r *Request) {
 	default:
 		r.Op = proto.OpGet
 	}
-	if random.IntN(4) == 0 {
+	switch random.IntN(8) {
+	case 0:
+		i2 := random.IntN(soakKeys)
+		calls := []Call{{Pool: s.p, Request: r}, {Pool: s.p, Request: get(soakKey(i2))}}
+		DoAll(ctx, calls)
+		s.check(i2, calls[1].Request, calls[1].Err)
+		s.check(i, r, calls[0].Err)
+		return
+	case 1, 2:
 		s.p.Start(ctx, r)
 		s.check(i, r, s.p.Wait(r))
 		return

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -16,7 +17,7 @@ func TestLookingIsPaidFor(t *testing.T) {
 			fair := spinWait + time.Duration(requests)*spinRequest
 			earned += fair
 			limit := p.earn(requests)
-			if limit > maxSpin || limit > spinOnce*fair {
+			if limit > maxSpin || limit > spinOnce*fair || requests == 1 && limit > spinWait {
 				t.Fatalf("one look for %d requests may take %v", requests, limit)
 			}
 			d := min(wait, limit)
@@ -51,5 +52,30 @@ func TestHabitGivesUpAndTriesAgain(t *testing.T) {
 	tries(maxLuck, false)
 	if n := tries(100*luckTest, false); n < 90 || n > 100 {
 		t.Errorf("%d tries in %d turns though all are in vain", n, 100*luckTest)
+	}
+}
+
+// TestSlowServerIsSeldomLookedFor: a caller who asks it, and others, soon leaves the
+// reading to serve. Looking would take his processor, and never find anything.
+func TestSlowServerIsSeldomLookedFor(t *testing.T) {
+	slow := newPool(t, script(t, func(c *peer) {
+		for line := c.line(); line != ""; line = c.line() {
+			if !strings.Contains(line, " q ") {
+				time.Sleep(2 * time.Millisecond)
+				c.say("EN " + opaque(line) + "\r\n")
+			}
+		}
+	}), Config{Conns: 1, Timeout: patience})
+	quick := newPool(t, memcached(t), Config{Timeout: patience})
+	for range 40 {
+		calls := []Call{{Pool: slow, Request: multi("a", "b")}, {Pool: quick, Request: multi("a", "b")}}
+		DoAll(background, calls)
+		must(t, calls[0].Err)
+		must(t, calls[1].Err)
+	}
+	w := onlyConn(t, slow).wire.(*rawWire)
+	within(t, patience, "Close", slow.Close) // now nobody else looks at the habit
+	if w.spin.luck > 0 {
+		t.Errorf("the habit still says that it is worth it: %+v", w.spin)
 	}
 }
