@@ -22,8 +22,9 @@ import (
 //     saves two goroutine switches. As soon as others wait too, it is the
 //     connection's own goroutine, serve.
 //
-// A caller leads only a connection that he waits on, and only for his own request:
-// otherwise one who waits for a dark server could hold up the replies of another.
+// A caller waits as the reader only of the one connection that he needs, and only for
+// his own request: otherwise one who waits for a dark server could hold up the replies
+// of another. Several connections he may glance at in turn; see DoAll.
 //
 // The walkthroughs of the races between caller, reader and watchdog are in
 // docs/adr/0001-one-connection-kind.md.
