@@ -50,8 +50,8 @@ func measure(f *fleet, w work, goroutines, rounds int, slice time.Duration) erro
 	defer rb.Close()
 	defer gomem.Close()
 	a := func(d time.Duration) (result, error) {
-		if w.ceiling {
-			return blast(f, goroutines, d)
+		if w.ceiling != noCeiling {
+			return blast(f, w.ceiling, goroutines, d)
 		}
 		return w.slice(f, goroutines, d, func(i int) func() error { return w.gomemcache(gomem, i) })
 	}
@@ -94,7 +94,7 @@ func measure(f *fleet, w work, goroutines, rounds int, slice time.Duration) erro
 // without blanks a cell that means nothing for the ceiling: the blaster's latency
 // is that of whole batches.
 func (w work) without(_ int, cell string) string {
-	if w.ceiling {
+	if w.ceiling != noCeiling {
 		return "-"
 	}
 	return cell

@@ -21,8 +21,17 @@ type work struct {
 	// op returns one operation of goroutine i for either side.
 	gomemcache func(c *memcache.Client, i int) func() error
 	ringbeat   func(c *client.Client, i int) func() error
-	ceiling    bool // the other side is the blaster
+	ceiling    ceiling // the other side is the blaster
 }
+
+// ceiling is how the blaster asks.
+type ceiling uint8
+
+const (
+	noCeiling ceiling = iota
+	byCommand         // an mg command for each get
+	byLine            // gets lines with the keys of many, which ringbeat sends in a crowd
+)
 
 const numKeys = 3000
 
@@ -42,7 +51,8 @@ func works() []work {
 		multi("GetMulti 10 keys 3 servers", 10, 1, 8, 64),
 		multi("GetMulti 100 keys 3 servers", 100, 1, 8, 64),
 		openLoop("open loop 20000/s get", 64),
-		ceiling("raw ceiling get 100 B", 8, 64, 256),
+		blaster("raw ceiling, mg commands", byCommand, 8, 64, 256),
+		blaster("raw ceiling, gets lines", byLine, 64, 256),
 	}
 }
 
@@ -127,9 +137,9 @@ func openLoop(name string, goroutines ...int) work {
 	return w
 }
 
-func ceiling(name string, goroutines ...int) work {
+func blaster(name string, how ceiling, goroutines ...int) work {
 	w := get(name, 100, goroutines...)
-	w.ceiling = true
+	w.ceiling = how
 	return w
 }
 
