@@ -25,6 +25,7 @@ lint:
 	@fmt=$$($(GOFUMPT) -l .); if [ -n "$$fmt" ]; then echo "not formatted (make fmt):"; echo "$$fmt"; exit 1; fi
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./ring ./pool ./heartbeat ./client
+	GOOS=windows $(GO) build ./ring ./pool ./heartbeat ./client
 	$(STATICCHECK) ./...
 	.ci/arrows
 

@@ -37,8 +37,8 @@ type Config struct {
 	// Username and Password log every connection in where Username is not empty
 	// (memcached's ASCII authentication, option -Y).
 	Username, Password string
-	// OnFailure is told about evidence against the server. It is called from the
-	// pool's goroutines without locks and must not block. nil: nobody is told.
+	// OnFailure is told about evidence against the server. It is called without
+	// locks, by the pool's goroutines or a caller's, and must not block. nil: nobody is told.
 	OnFailure func(Failure)
 }
 

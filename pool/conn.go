@@ -117,8 +117,8 @@ const (
 	// Gets share lines while batches have shareFrom requests. memcached answers up to
 	// 20 commands with one system call anyway; few keys in a line only cost it more.
 	shareFrom = 12
-	// maxLine is how many bytes of a shared line there are before it is closed: a
-	// server that finds no line end in the first 2 KiB looks closer.
+	// maxLine bounds a shared line, in bytes: a server that finds no line end in the
+	// first 2 KiB looks closer.
 	maxLine = 2 << 10
 )
 
@@ -179,7 +179,7 @@ func (c *conn) push(r *Request, mayLead bool) pushResult {
 // enqueue puts r into the queue and the write buffer.
 func (c *conn) enqueue(r *Request) {
 	shares := c.share && proto.CanShare(&r.Request)
-	if c.line >= 0 && (!shares || len(c.wbuf)-c.line > maxLine-proto.MaxKeyLen) {
+	if c.line >= 0 && (!shares || len(c.wbuf)-c.line+len(r.Key) > maxLine-len(" \r\n")) {
 		c.closeLine()
 	}
 	s := c.slotFor(r)

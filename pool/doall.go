@@ -9,11 +9,12 @@ import (
 type Call struct {
 	Pool    *Pool
 	Request *Request
-	Err     error // what Do would return; set by DoAll
+	Err     error
 }
 
-// DoAll sends the requests of all calls and then waits for all of them. A server
-// that is silent holds up the end, but nobody else's replies.
+// DoAll sends the requests of all calls and then waits for all of them; each Request
+// may stand there once. Call.Err is then what Do would have returned. A server that is
+// silent holds up the end, but nobody else's replies.
 func DoAll(ctx context.Context, calls []Call) {
 	if len(calls) == 1 {
 		calls[0].Err = calls[0].Pool.Do(ctx, calls[0].Request)

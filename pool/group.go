@@ -33,9 +33,8 @@ const (
 	never = math.MaxInt64
 	// maxQueue bounds the requests that wait for room or a connection.
 	maxQueue = 64 << 10
-	// A connection gets calm requests before the next one gets any: the fuller it is,
-	// the more requests share its system calls. Measured at 2 to 256 callers on two
-	// cores: 8 callers are faster on one connection than on two, 16 on two.
+	// Where none is idle, the first connection gets calm requests before the next one
+	// gets more: the fuller it is, the more requests share its system calls.
 	calm = 8
 )
 
@@ -108,8 +107,8 @@ func (g *group) stay(r *Request) *conn {
 // openChoice is after how many requests the choice of a connection is open.
 const openChoice = 64
 
-// pick chooses a connection: the first that is calm, else the emptiest. It starts a
-// dial where another connection would help.
+// pick chooses a connection: the first that is idle, else the first that is calm, else
+// the emptiest. It starts a dial where none is idle and a place is free.
 func (g *group) pick() *conn {
 	var best *conn
 	least := int32(math.MaxInt32)

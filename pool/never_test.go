@@ -25,7 +25,7 @@ func soakOps(t *testing.T) int {
 		return n
 	}
 	if testing.Short() {
-		return 1000
+		return 3000
 	}
 	return 10_000
 }
@@ -79,7 +79,7 @@ func TestNeverAnotherKeysValue(t *testing.T) {
 			}
 			stop := make(chan struct{})
 			var trouble sync.WaitGroup
-			trouble.Go(func() { misbehave(srv, stop) })
+			trouble.Go(func() { misbehave(srv, stop, faults, forgetful) })
 			s.run((soakOps(t) + len(kinds) - 1) / len(kinds))
 			close(stop)
 			trouble.Wait()
@@ -171,23 +171,58 @@ func (s *soak) check(i int, r *Request, err error) {
 	}
 }
 
-// misbehave changes the server's faults until stop, at random but the same each
-// time.
-func misbehave(srv *mctest.Server, stop <-chan struct{}) {
-	random := rand.New(rand.NewPCG(1, 2))
-	faults := []func(){
+// TestNothingIsMissingThatIsThere: whatever fails, a get misses only what the server
+// says it has not. This one has everything.
+func TestNothingIsMissingThatIsThere(t *testing.T) {
+	srv := mctest.Start(t, mctest.Config{Version: "1.6.18", MaxBytes: 1 << 30})
+	s := &soak{p: sharing(newPool(t, srv.Addr(), Config{Timeout: 50 * time.Millisecond}))}
+	for i := range s.values {
+		s.values[i] = soakValue(i)
+		must(t, s.p.Do(background, set(soakKey(i), s.values[i])))
+	}
+	stop := make(chan struct{})
+	var trouble sync.WaitGroup
+	trouble.Go(func() { misbehave(srv, stop, faults) })
+	s.run(min(soakOps(t), 10_000))
+	close(stop)
+	trouble.Wait()
+	s.report(t)
+	if n := s.misses.Load(); n > 0 {
+		t.Errorf("%d gets missed what is there", n)
+	}
+}
+
+// faults is what servers and networks do.
+func faults(srv *mctest.Server, random *rand.Rand) []func() {
+	return []func(){
 		func() { _ = srv.Hang() },
 		func() { _ = srv.BlackHole() },
-		func() { _ = srv.Restart() },
 		func() { srv.Reset(1 + random.IntN(500)) },
 		func() { srv.ResetDials(2) },
 		func() { srv.Garbage(1 + random.IntN(500)) },
 		func() { srv.CloseMidReply(1 + random.IntN(500)) },
 		func() { srv.StallMidReply(1 + random.IntN(500)) },
-		func() { srv.Swallow(1 + random.IntN(500)) },
-		func() { srv.Repeat(1 + random.IntN(500)) },
 		func() { srv.Split() },
 		func() { srv.Slow(time.Duration(random.IntN(80)) * time.Millisecond) },
+	}
+}
+
+// forgetful is faults by which items, or the replies with them, are missing.
+func forgetful(srv *mctest.Server, random *rand.Rand) []func() {
+	return []func(){
+		func() { _ = srv.Restart() },
+		func() { srv.Swallow(1 + random.IntN(500)) },
+		func() { srv.Repeat(1 + random.IntN(500)) },
+	}
+}
+
+// misbehave changes the server's faults until stop, at random but the same each
+// time.
+func misbehave(srv *mctest.Server, stop <-chan struct{}, kinds ...func(*mctest.Server, *rand.Rand) []func()) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var faults []func()
+	for _, kind := range kinds {
+		faults = append(faults, kind(srv, random)...)
 	}
 	pause := time.NewTicker(30 * time.Millisecond)
 	defer pause.Stop()

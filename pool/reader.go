@@ -60,7 +60,9 @@ func (c *conn) leave(r *Request) bool {
 	}
 	if r.led != nil {
 		r.led = nil
-		c.wire.learn(true)
+		if r.err == nil {
+			c.wire.learn(true)
+		}
 	}
 	c.readerLeaves()
 	return true
@@ -117,6 +119,7 @@ func (c *conn) digest() error {
 		full := len(c.batch) == maxBatch
 		c.handOver()
 		if err != nil {
+			c.backlog.Store(false) // what follows is not to be believed
 			return err
 		}
 		c.keepHits()

@@ -19,7 +19,7 @@ type Request struct {
 	Timeout time.Duration
 	// Alloc, if not nil, returns the n bytes for the value of a get, where the
 	// caller wants them to lie with something else of his, or nil for any place. It
-	// is called at most once, while the caller waits, by another goroutine.
+	// is called at most once, while the caller waits, mostly by another goroutine.
 	Alloc func(n int) []byte
 
 	// What follows belongs to the pool while the request is under way. The order of

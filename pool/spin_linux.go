@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// Serve looks for a reply for a while before it waits in the poller: to let a
+// A reader looks for a reply for a while before he waits in the poller: to let a
 // processor fall asleep and wake it again takes longer than a server on the same
 // host, or in the same rack, takes to answer. Each wait earns the time that it may
 // spend on looking; what it does not need is kept for one that takes longer. A single

@@ -1,13 +1,8 @@
-//go:build unix && !linux
+//go:build !linux
 
 package pool
 
-// lookBudget is used on Linux only.
-type lookBudget struct{}
-
-func (w *rawWire) await(uintptr) bool { return false }
-func (w *rawWire) worth() bool        { return false }
-func (w *rawWire) learn(bool)         {}
+// Only Linux looks for replies.
 
 const spinWait = 0
 

@@ -135,9 +135,12 @@ func (e *Expect) parseError(line []byte, r *Reply) bool {
 	}
 	// After a refused line the server reads a value that follows it as commands,
 	// except where it announced, with SERVER_ERROR, that it swallows the value.
-	// Replies that stand for several commands leave the others' replies behind.
-	several := e.Op == OpGetMulti || e.Op == OpGetAndTouch && e.Dialect == Classic
-	r.Err = &ServerError{Line: string(line), OutOfStep: several || e.Op.Stores() && !server}
+	// Replies that stand for several commands leave the others' replies behind. A
+	// gets that finds no memory for its reply throws replies to earlier commands
+	// away, too, which have not left: the error may be another's.
+	several := e.Op == OpGetMulti || e.Shared || e.Op == OpGetAndTouch && e.Dialect == Classic
+	thrown := bytes.HasSuffix(line, []byte("writing get response"))
+	r.Err = &ServerError{Line: string(line), OutOfStep: several || thrown || e.Op.Stores() && !server}
 	return true
 }
 

@@ -126,20 +126,18 @@ func (e *Expect) classicHit(b, line []byte, r *Reply) (n, index int, step Step, 
 }
 
 // parseShared reads the reply to a request on a shared line. END says that all who
-// are left have missed, and an error is for all of them: the last one uses it up. The
-// value of another key is left where it is, with the step Later: whose it is only the
-// connection knows.
+// are left have missed; the last one uses it up. The value of another key is left
+// where it is, with the step Later: whose it is only the connection knows.
 func (e *Expect) parseShared(b, line []byte, r *Reply) (n, index int, step Step, err error) {
-	end := 0
-	if e.Last {
-		end = len(line) + 2
-	}
 	if e.parseError(line, r) {
-		return end, 0, Done, nil
+		return len(line) + 2, 0, Done, nil
 	}
 	if string(line) == "END" {
 		r.Status = Miss
-		return end, 0, Done, nil
+		if e.Last {
+			n = len(endLine)
+		}
+		return n, 0, Done, nil
 	}
 	if e.Last {
 		return e.classicGet(b, line, r)

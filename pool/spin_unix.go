@@ -1,0 +1,9 @@
+//go:build unix && !linux
+
+package pool
+
+type lookBudget struct{}
+
+func (w *rawWire) await(uintptr) bool { return false }
+func (w *rawWire) worth() bool        { return false }
+func (w *rawWire) learn(bool)         {}
