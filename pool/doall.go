@@ -23,8 +23,12 @@ func DoAll(ctx context.Context, calls []Call) {
 	for i := range calls {
 		calls[i].Pool.push(ctx, calls[i].Request, true)
 	}
+	gather := true // once: meanwhile others add to all our connections
 	for i := range calls {
-		calls[i].Request.Flush(i == 0)
+		if r := calls[i].Request; r.owed != nil {
+			r.Flush(gather)
+			gather = gather && r.leads
+		}
 	}
 	lookAll(calls)
 	for i := range calls {
@@ -43,11 +47,15 @@ const (
 // serve.
 func lookAll(calls []Call) {
 	limit := time.Duration(0)
+	may := beginLook()
+	if may {
+		defer endLook()
+	}
 	for i := range calls {
 		r := calls[i].Request
 		if c := r.led; c == nil {
 			continue
-		} else if c.wire.worth() {
+		} else if may && c.wire.worth() {
 			limit = min(limit+spinWait+time.Duration(len(r.Keys))*lookKey, maxLook)
 		} else {
 			c.abdicate(r)

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -61,6 +62,33 @@ func (w *rawWire) await(fd uintptr) bool {
 		}
 	}
 }
+
+// awaitAlone is await for a caller's own reply.
+func (w *rawWire) awaitAlone(fd uintptr) bool {
+	if !beginLook() {
+		return false
+	}
+	defer endLook()
+	return w.await(fd)
+}
+
+// Callers who read for themselves look on half of the processors at most: a server on
+// the same host needs one, too, and whoever sleeps while others look is woken quickly.
+var (
+	lookers    atomic.Int32
+	maxLookers = int32(runtime.GOMAXPROCS(0) / 2)
+)
+
+// beginLook reports whether one more caller may look. Where it does, endLook must follow.
+func beginLook() bool {
+	if lookers.Add(1) <= maxLookers {
+		return true
+	}
+	endLook()
+	return false
+}
+
+func endLook() { lookers.Add(-1) }
 
 // letRun lets others run before the given look, counted from 1.
 func letRun(look int) {

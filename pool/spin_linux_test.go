@@ -1,7 +1,11 @@
 package pool
 
 import (
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -77,5 +81,42 @@ func TestSlowServerIsSeldomLookedFor(t *testing.T) {
 	within(t, patience, "Close", slow.Close) // now nobody else looks at the habit
 	if w.spin.luck > 0 {
 		t.Errorf("the habit still says that it is worth it: %+v", w.spin)
+	}
+}
+
+// TestCallersLeaveProcessorsToServers: only so many callers look at a time, and each
+// makes room again.
+func TestCallersLeaveProcessorsToServers(t *testing.T) {
+	var calls []Call
+	for range 2 {
+		calls = append(calls, Call{Pool: newPool(t, memcached(t), Config{Timeout: patience}), Request: get("key")})
+	}
+	var looking, most atomic.Int32
+	var callers sync.WaitGroup
+	for i := range 8 {
+		callers.Go(func() {
+			mine := slices.Clone(calls)
+			mine[0].Request, mine[1].Request = get("key"), get("key")
+			for n := range 500 {
+				if n%4 == i%4 {
+					DoAll(background, mine)
+				} else {
+					must(t, mine[0].Pool.Do(background, mine[0].Request))
+				}
+				if beginLook() {
+					most.Store(max(most.Load(), looking.Add(1)))
+					runtime.Gosched()
+					looking.Add(-1)
+					endLook()
+				}
+			}
+		})
+	}
+	callers.Wait()
+	if n := lookers.Load(); n != 0 {
+		t.Errorf("%d are left of those who looked", n)
+	}
+	if n := most.Load(); n > maxLookers {
+		t.Errorf("%d looked at a time, want at most %d", n, maxLookers)
 	}
 }

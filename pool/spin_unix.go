@@ -4,6 +4,7 @@ package pool
 
 type lookBudget struct{}
 
-func (w *rawWire) await(uintptr) bool { return false }
-func (w *rawWire) worth() bool        { return false }
-func (w *rawWire) learn(bool)         {}
+func (w *rawWire) await(uintptr) bool      { return false }
+func (w *rawWire) awaitAlone(uintptr) bool { return false }
+func (w *rawWire) worth() bool             { return false }
+func (w *rawWire) learn(bool)              {}

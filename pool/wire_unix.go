@@ -127,7 +127,7 @@ func (w *rawWire) tryExchange(fd uintptr) bool {
 		return true
 	}
 	w.soon = 1
-	return w.await(fd) && w.tryRead(fd)
+	return w.awaitAlone(fd) && w.tryRead(fd)
 }
 
 // writeFD writes until all is gone or the socket takes no more.
