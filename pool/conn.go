@@ -41,6 +41,7 @@ type conn struct {
 	writes   atomic.Uint64
 	served   atomic.Uint64 // replies
 	backlog  atomic.Bool   // the reader has complete replies that it has not handed over
+	crowd    atomic.Bool   // requests come in numbers: the last batch had shareFrom
 
 	wake    chan struct{} // gives serve the reader role; cap 1
 	writers sync.WaitGroup
@@ -51,7 +52,6 @@ type conn struct {
 	writing bool // somebody holds the writer role
 	wbuf    []byte
 	line    int    // where in wbuf a shared line of gets is open, or -1
-	share   bool   // gets come in numbers and share lines
 	spare   []byte // the other write buffer, while nobody writes from it
 	head    *slot  // the queue
 	tail    *slot
@@ -178,7 +178,7 @@ func (c *conn) push(r *Request, mayLead bool) pushResult {
 
 // enqueue puts r into the queue and the write buffer.
 func (c *conn) enqueue(r *Request) {
-	shares := c.share && proto.CanShare(&r.Request)
+	shares := c.crowd.Load() && c.dialect == proto.Meta && proto.CanShare(&r.Request)
 	if c.line >= 0 && (!shares || len(c.wbuf)-c.line+len(r.Key) > maxLine-len(" \r\n")) {
 		c.closeLine()
 	}
@@ -325,7 +325,9 @@ func (c *conn) takeBatch() []byte {
 	}
 	out := c.wbuf
 	c.wbuf, c.spare = c.spare[:0], nil
-	c.share = c.dialect == proto.Meta && c.unsent() >= c.g.p.shareFrom
+	if crowd := c.unsent() >= c.g.p.shareFrom; crowd != c.crowd.Load() {
+		c.crowd.Store(crowd)
+	}
 	c.taken, c.sent = c.pushed, c.tail
 	return out
 }

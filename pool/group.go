@@ -107,7 +107,8 @@ func (g *group) stay(r *Request) *conn {
 // openChoice is after how many requests the choice of a connection is open.
 const openChoice = 64
 
-// pick chooses a connection: the first that is idle, else the first that is calm, else
+// pick chooses a connection: the first that is idle, and not just between two batches
+// of a crowd, else the first that is calm, else
 // the emptiest. It starts a dial where none is idle and a place is free.
 func (g *group) pick() *conn {
 	var best *conn
@@ -122,7 +123,7 @@ func (g *group) pick() *conn {
 			continue
 		}
 		n := c.inFlight.Load()
-		if n == 0 {
+		if n == 0 && !c.crowd.Load() {
 			return c
 		}
 		if n < min(calm, int32(g.maxInFlight)) {

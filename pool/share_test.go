@@ -150,11 +150,11 @@ type lineOf struct {
 // newLine puts gets of the keys on one shared line, and behind it an mg.
 func newLine(t testing.TB, keys ...string) *lineOf {
 	l := &lineOf{c: serverless(t)}
-	l.c.share = true
+	l.c.crowd.Store(true)
 	for _, key := range keys {
 		l.push(t, get(key))
 	}
-	l.c.share = false
+	l.c.crowd.Store(false)
 	l.push(t, get("behind"))
 	l.c.takeBatch()
 	return l
@@ -354,7 +354,7 @@ func TestCallerOnASharedLineGivesUp(t *testing.T) {
 // before it, and the END of the next line must not be taken for that of this one.
 func TestNothingIsBelievedBehindALostReply(t *testing.T) {
 	l := &lineOf{c: serverless(t)}
-	l.c.share = true
+	l.c.crowd.Store(true)
 	for _, r := range []*Request{set("x", "v"), get("cold"), get("hot")} {
 		l.push(t, r)
 	}
@@ -370,7 +370,7 @@ func TestNothingIsBelievedBehindALostReply(t *testing.T) {
 // more replies than are handed over in one go.
 func TestNothingIsBelievedBehindAnErrorInABacklog(t *testing.T) {
 	l := &lineOf{c: serverless(t)}
-	l.c.share = true
+	l.c.crowd.Store(true)
 	in := ""
 	for range maxBatch {
 		in += fmt.Sprintf("HD O%x\r\n", l.c.opaque)
