@@ -283,3 +283,36 @@ func TestNobodyStaysWithAStuckConnection(t *testing.T) {
 		t.Errorf("%d of %d calls failed by one connection", n, 40*callers)
 	}
 }
+
+// TestIdleConnectionComesFirst, unless it is only between two batches of a crowd.
+func TestIdleConnectionComesFirst(t *testing.T) {
+	p := newPool(t, "none", Config{Conns: 2})
+	g := &p.small
+	a, b := newConn(g, &netWire{}, 1, 0), newConn(g, &netWire{}, 2, 0)
+	g.conns[0].Store(a)
+	g.conns[1].Store(b)
+	t.Cleanup(func() {
+		g.conns[0].Store(nil)
+		g.conns[1].Store(nil)
+	})
+	for _, c := range []struct {
+		a, b  int32 // requests under way
+		crowd bool  // on b
+		want  *conn
+	}{
+		{0, 0, false, a},
+		{1, 0, false, b},
+		{1, 0, true, a},
+		{1, 1, false, a},
+		{calm, 0, true, b},
+		{calm, calm - 1, false, b},
+		{calm + 1, calm, false, b},
+	} {
+		a.inFlight.Store(c.a)
+		b.inFlight.Store(c.b)
+		b.crowd.Store(c.crowd)
+		if got := g.pick(); got != c.want {
+			t.Errorf("%+v: connection %d", c, got.id)
+		}
+	}
+}
