@@ -28,7 +28,7 @@ type Request struct {
 	done    chan struct{} // receives when the request has ended, unless its caller leads
 	lane    uint8         // of the connection used last
 	turns   uint8         // how often a connection has been chosen
-	mayLead bool          // its caller waits for nothing else
+	mayLead bool          // its caller could read an idle connection himself
 	leads   bool          // the caller reads the connection and needs no wake-up
 	ended   bool          // for a caller that leads; guarded by the connection's mu
 	err     error

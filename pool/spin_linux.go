@@ -74,6 +74,7 @@ func (w *rawWire) awaitAlone(fd uintptr) bool {
 
 // Callers who read for themselves look on half of the processors at most: a server on
 // the same host needs one, too, and whoever sleeps while others look is woken quickly.
+// What counts is the number of processors with which the process started.
 var (
 	lookers    atomic.Int32
 	maxLookers = int32(runtime.GOMAXPROCS(0) / 2)
@@ -92,7 +93,7 @@ func endLook() { lookers.Add(-1) }
 
 // letRun lets others run before the given look, counted from 1.
 func letRun(look int) {
-	if look%(spinYield+1) == 0 {
+	if look > 1 && look%spinYield == 1 {
 		runtime.Gosched()
 	}
 	_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)

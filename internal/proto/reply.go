@@ -80,10 +80,9 @@ const maxLine = 8 << 10
 // Parse reads one element of the expected reply at the start of b into r and
 // returns how many bytes it used: none for a request on a shared line whose end is
 // left to the last one. With More, n is how many bytes the element needs in all, as
-// far as that is known (0 if not). index is the key's place
-// in a multi-get, with Hit and LastHit. The error is ErrMalformed, wrapped with what
-// was seen; the stream is then out of step. Parse never looks beyond b, and r's slices
-// point into b.
+// far as that is known (0 if not). index is the key's place in a multi-get, with Hit
+// and LastHit. The error is ErrMalformed, wrapped with what was seen; the stream is
+// then out of step. Parse never looks beyond b, and r's slices point into b.
 func (e *Expect) Parse(b []byte, r *Reply) (n, index int, step Step, err error) {
 	end := bytes.IndexByte(b, '\n')
 	if end < 0 {
