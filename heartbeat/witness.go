@@ -19,14 +19,15 @@ type witness struct {
 
 func startWitness(every time.Duration) witness {
 	w := witness{quit: make(chan struct{}), lag: make(chan time.Duration, 1)}
-	go w.watch(every)
+	go w.watch(every, time.Now())
 	return w
 }
 
-func (w witness) watch(every time.Duration) {
+// watch counts from began, as it may already have waited for its first turn.
+func (w witness) watch(every time.Duration, began time.Time) {
 	timer := time.NewTimer(every)
 	defer timer.Stop()
-	for worst := time.Duration(0); ; {
+	for worst := time.Since(began); ; {
 		due := time.Now().Add(every)
 		select {
 		case <-timer.C:
@@ -34,7 +35,9 @@ func (w witness) watch(every time.Duration) {
 			worst = max(worst, time.Since(due))
 			timer.Reset(every)
 		case <-w.quit:
-			w.lag <- worst
+			// A timer of a processor that does nothing else may be overdue,
+			// and this turn owed to the caller of stop.
+			w.lag <- max(worst, time.Since(due))
 			return
 		}
 	}
