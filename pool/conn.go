@@ -42,6 +42,7 @@ type conn struct {
 	served   atomic.Uint64 // replies
 	backlog  atomic.Bool   // the reader has complete replies that it has not handed over
 	crowd    atomic.Bool   // requests come in numbers: the last batch had shareFrom
+	pair     atomic.Bool   // two callers at most use the group, for a while; see pair.go
 
 	wake    chan struct{} // gives serve the reader role; cap 1
 	writers sync.WaitGroup
@@ -61,7 +62,8 @@ type conn struct {
 	pushed  uint64 // slots ever pushed
 	taken   uint64 // of these, how many the writer has taken
 	seen    uint64 // pushed, at the watchdog's last look
-	lone    int    // replies in a row after which nobody else waited
+	few     int    // replies in a row while the group had at most two requests
+	lone    int    // replies in a row, or pairs of them, after which nobody else waited
 	rested  bool   // idle for a tick, and serve knows
 	shrink  bool   // the reader should give its grown buffer back
 
@@ -77,6 +79,7 @@ type conn struct {
 	hits  []Hit    // of the multi-gets in batch, and of the one that is not complete
 	kept  int      // how many of hits do not lie in rbuf
 	last  *Request // has its reply and is yet to be woken
+	both  bool     // the last batch had the replies of two
 
 	// The own of that goroutine of serve whose turn it is.
 	serves   bool  // it took the writer role with the last batch
@@ -165,6 +168,7 @@ func (c *conn) push(r *Request, mayLead bool) pushResult {
 		c.reader = readerServe
 		c.wake <- struct{}{}
 	}
+	r.rides = mayLead && result == pushed && c.pair.Load()
 	switch {
 	case c.writing && result == pushedLead:
 		result = pushedRead // a writer on its way out will take our bytes along

@@ -108,8 +108,8 @@ func (g *group) stay(r *Request) *conn {
 const openChoice = 64
 
 // pick chooses a connection: the first that is idle, and not just between two batches
-// of a crowd, else the first that is calm, else
-// the emptiest. It starts a dial where none is idle and a place is free.
+// of a crowd, or carries one of a pair; else the first that is calm, else the
+// emptiest. It starts a dial where there is no such place and one is free.
 func (g *group) pick() *conn {
 	var best *conn
 	least := int32(math.MaxInt32)
@@ -123,7 +123,7 @@ func (g *group) pick() *conn {
 			continue
 		}
 		n := c.inFlight.Load()
-		if n == 0 && !c.crowd.Load() {
+		if n == 0 && !c.crowd.Load() || n == 1 && c.pair.Load() {
 			return c
 		}
 		if n < min(calm, int32(g.maxInFlight)) {

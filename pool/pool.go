@@ -82,6 +82,9 @@ func (p *Pool) Do(ctx context.Context, r *Request) error {
 	case pushedWrite:
 		c.write()
 	}
+	if c != nil && r.rides {
+		c.ride(r)
+	}
 	<-r.done
 	return r.finish()
 }
@@ -139,7 +142,7 @@ func (p *Pool) Wait(r *Request) error {
 }
 
 func (p *Pool) prepare(ctx context.Context, r *Request) error {
-	r.err, r.leads, r.ended = nil, false, false
+	r.err, r.leads, r.ended, r.rides = nil, false, false, false
 	r.Hits = r.Hits[:0]
 	if r.done == nil {
 		r.done = make(chan struct{}, 1)

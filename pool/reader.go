@@ -23,6 +23,7 @@ func (c *conn) lead(r *Request, send bool) {
 		var err error
 		c.reads.Add(1)
 		if send {
+			c.awaitPartner()
 			send = false
 			n, err = c.wire.exchange(c.sendFn, c.rbuf[c.rend:])
 		} else {
@@ -229,13 +230,15 @@ func (c *conn) claim() {
 		return
 	}
 	c.mu.Lock()
-	if r := c.head.req; r != nil && r.mayLead && c.head == c.tail && len(c.batch) == 1 {
+	under := int(c.inFlight.Load())
+	for i := range c.batch {
+		c.batch[i].req = c.pop()
+	}
+	c.seePair(under)
+	if r := c.batch[0].req; c.head == nil && (under == 1 && r != nil && r.mayLead || under == 2 && c.pair.Load()) {
 		c.lone++
 	} else {
 		c.lone = 0
-	}
-	for i := range c.batch {
-		c.batch[i].req = c.pop()
 	}
 	c.inFlight.Add(-int32(len(c.batch)))
 	if c.reader == readerServe && !c.writing {

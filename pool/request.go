@@ -30,6 +30,7 @@ type Request struct {
 	turns   uint8         // how often a connection has been chosen
 	mayLead bool          // its caller could read an idle connection himself
 	leads   bool          // the caller reads the connection and needs no wake-up
+	rides   bool          // its caller looks for the reply that his partner reads
 	ended   bool          // for a caller that leads; guarded by the connection's mu
 	err     error
 	cancel  <-chan struct{} // ctx.Done()

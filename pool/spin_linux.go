@@ -77,6 +77,7 @@ func (w *rawWire) awaitAlone(fd uintptr) bool {
 // What counts is the number of processors with which the process started.
 var (
 	lookers    atomic.Int32
+	riders     atomic.Int32
 	maxLookers = int32(runtime.GOMAXPROCS(0) / 2)
 )
 
@@ -91,6 +92,22 @@ func beginLook() bool {
 
 func endLook() { lookers.Add(-1) }
 
+// ride looks for r's reply, which another caller or serve reads. Only so many do as
+// look for themselves.
+func (c *conn) ride(r *Request) {
+	if riders.Add(1) <= maxLookers {
+		start := time.Now()
+		for look := 1; len(r.done) == 0; look++ {
+			letRun(look)
+			if time.Since(start) > spinWait {
+				c.inVain()
+				break
+			}
+		}
+	}
+	riders.Add(-1)
+}
+
 // letRun lets others run before the given look, counted from 1.
 func letRun(look int) {
 	if look > 1 && look%spinYield == 1 {
@@ -101,6 +118,7 @@ func letRun(look int) {
 
 func (w *rawWire) worth() bool      { return w.spin.worth() }
 func (w *rawWire) learn(lucky bool) { w.spin.learn(lucky) }
+func (w *rawWire) near() bool       { return w.spin.luck > 0 }
 
 // readable asks ppoll(2), which returns at once.
 func readable(fd uintptr) bool {

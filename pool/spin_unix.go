@@ -8,3 +8,4 @@ func (w *rawWire) await(uintptr) bool      { return false }
 func (w *rawWire) awaitAlone(uintptr) bool { return false }
 func (w *rawWire) worth() bool             { return false }
 func (w *rawWire) learn(bool)              {}
+func (w *rawWire) near() bool              { return false }

@@ -22,6 +22,8 @@ type wire interface {
 	glance(b []byte) (int, error)
 	worth() bool
 	learn(lucky bool)
+	// near reports whether looking has been lucky lately.
+	near() bool
 	// write sends what goes without waiting, and returns errAgain with the rest
 	// left. alone says that everything sent before has been answered.
 	write(b []byte, alone bool) (int, error)
@@ -102,6 +104,7 @@ func (w *netWire) exchange(send func() error, b []byte) (int, error) {
 func (w *netWire) glance([]byte) (int, error) { return 0, nil }
 func (w *netWire) worth() bool                { return false }
 func (w *netWire) learn(bool)                 {}
+func (w *netWire) near() bool                 { return false }
 
 // sureWrite is how many bytes an idle socket takes at once.
 const sureWrite = 4 << 10
