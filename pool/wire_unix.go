@@ -26,6 +26,8 @@ type rawWire struct {
 	exchFn func(fd uintptr) bool
 	lookFn func(fd uintptr) bool
 	soon   int32
+	tcp    bool
+	hushed bool // see hush
 	spin   habit
 	budget lookBudget // for looking before a wait
 
@@ -44,6 +46,7 @@ func newRawWire(nc net.Conn, sc syscall.Conn) wire {
 		return nil
 	}
 	w := &rawWire{nc: nc, rc: rc}
+	_, w.tcp = nc.(*net.TCPConn)
 	w.readFn, w.exchFn, w.lookFn, w.writeFn = w.tryRead, w.tryExchange, w.tryGlance, w.tryWrite
 	return w
 }
@@ -57,23 +60,13 @@ func (w *rawWire) read(b []byte, soon int32) (int, error) {
 }
 
 func (w *rawWire) tryRead(fd uintptr) bool {
-	for {
-		w.n, w.err = syscall.Read(int(fd), w.in)
-		switch {
-		case w.err == syscall.EAGAIN:
-			if w.soon > 0 && w.await(fd) {
-				continue
-			}
+	for !w.readOnce(fd) {
+		w.unhush(fd)
+		if w.soon == 0 || !w.await(fd) {
 			return false
-		case w.err == syscall.EINTR:
-			continue
-		case w.err != nil:
-			w.n = 0
-		case w.n == 0:
-			w.err = io.EOF
 		}
-		return true
 	}
+	return true
 }
 
 func (w *rawWire) glance(b []byte) (int, error) {
@@ -87,13 +80,28 @@ func (w *rawWire) glance(b []byte) (int, error) {
 	return w.n, w.err
 }
 
-// tryGlance is tryRead that is over in any case. A reader who waits after it begins
-// with a read, so what comes between is not missed.
+// tryGlance reads once, without waiting. A reader who waits after it begins with a
+// read, so what comes between is not missed.
 func (w *rawWire) tryGlance(fd uintptr) bool {
-	if !w.tryRead(fd) {
-		w.n = 0
-	}
+	w.hush(fd)
+	w.readOnce(fd)
 	return true
+}
+
+// readOnce reports whether the socket had anything to say.
+func (w *rawWire) readOnce(fd uintptr) bool {
+	for {
+		w.n, w.err = syscall.Read(int(fd), w.in)
+		switch {
+		case w.err == syscall.EINTR:
+			continue
+		case w.err != nil:
+			w.n = 0
+		case w.n == 0:
+			w.err = io.EOF
+		}
+		return w.err != syscall.EAGAIN
+	}
 }
 
 // exchange writes inside the callback of RawConn.Read. The poller forgets an
@@ -127,6 +135,7 @@ func (w *rawWire) tryExchange(fd uintptr) bool {
 		return true
 	}
 	w.soon = 1
+	w.unhush(fd)
 	return w.awaitAlone(fd) && w.tryRead(fd)
 }
 
