@@ -120,3 +120,53 @@ func TestCallersLeaveProcessorsToServers(t *testing.T) {
 		t.Errorf("%d looked at a time, want at most %d", n, maxLookers)
 	}
 }
+
+// TestHushedSocketIsHeard: after a multi-get has looked for its reply, so that the socket
+// wakes nobody, the reply to whatever comes next still reaches whoever waits for it.
+func TestHushedSocketIsHeard(t *testing.T) {
+	needTwoProcessors(t)
+	slow := func(c *peer) {
+		for line := c.line(); line != ""; line = c.line() {
+			switch {
+			case strings.Contains(line, " q "):
+			case strings.HasPrefix(line, "mg b "):
+				c.say("EN " + opaque(line) + "\r\n")
+			default:
+				time.Sleep(5 * time.Millisecond) // all looks are over
+				c.sayValue(line, "v")
+			}
+		}
+	}
+	p, other := newPool(t, script(t, slow), Config{Conns: 1, Timeout: patience}), newPool(t, memcached(t), Config{Timeout: patience})
+	c := onlyConn(t, p)
+	w := c.wire.(*rawWire)
+	hushed := 0
+	for n := range 60 {
+		for range 2 * loneReplies { // which also make looking a habit
+			calls := []Call{{Pool: p, Request: multi("a", "b")}, {Pool: other, Request: multi("a", "b")}}
+			DoAll(background, calls)
+			must(t, calls[0].Err)
+		}
+		c.mu.Lock()
+		if c.reader == readerNone { // on a busy machine, looks may be over too soon
+			must(t, w.rc.Control(w.hush))
+			hushed++
+		}
+		c.mu.Unlock()
+		r := get("key")
+		within(t, patience/2, "a get", func() {
+			if n%12 > 0 {
+				must(t, p.Do(background, r))
+			} else { // serve waits
+				p.Start(background, r)
+				must(t, p.Wait(r))
+			}
+		})
+		if got := string(r.Reply.Value); got != "v" {
+			t.Fatalf("value %q", got)
+		}
+	}
+	if hushed == 0 {
+		t.Error("somebody read all the time: no socket was left hushed")
+	}
+}
