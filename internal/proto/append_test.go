@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -135,5 +136,24 @@ func TestEveryOpHasANameAndAKind(t *testing.T) {
 	}
 	if Meta.String() != "meta" || Classic.String() != "classic" {
 		t.Error("the dialects' names are mixed up")
+	}
+}
+
+// TestCheckKeySeesEveryByte puts every byte at every place of keys of many lengths.
+func TestCheckKeySeesEveryByte(t *testing.T) {
+	for _, n := range []int{1, 2, 7, 8, 9, 15, 16, 17, 23, 24, 25, 249, 250} {
+		for _, fill := range []byte{'!', '~', 0x80, 0xff} {
+			key := bytes.Repeat([]byte{fill}, n)
+			for at := range key {
+				for c := range 256 {
+					key[at] = byte(c)
+					want := c <= ' ' || c == 0x7f
+					if got := CheckKey(string(key)) != nil; got != want {
+						t.Fatalf("byte %#x at %d of %d bytes %#x: refused %v, want %v", c, at, n, fill, got, want)
+					}
+				}
+				key[at] = fill
+			}
+		}
 	}
 }

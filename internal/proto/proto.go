@@ -140,12 +140,39 @@ func CheckKey(key string) error {
 	if len(key) == 0 || len(key) > MaxKeyLen {
 		return ErrMalformedKey
 	}
-	for i := 0; i < len(key); i++ {
-		if key[i] <= ' ' || key[i] == 0x7f {
+	if len(key) < 8 {
+		for i := 0; i < len(key); i++ {
+			if key[i] <= ' ' || key[i] == 0x7f {
+				return ErrMalformedKey
+			}
+		}
+		return nil
+	}
+	for i := 0; i < len(key)-8; i += 8 {
+		if anyForbidden(word(key, i)) {
 			return ErrMalformedKey
 		}
 	}
+	if anyForbidden(word(key, len(key)-8)) { // some bytes a second time
+		return ErrMalformedKey
+	}
 	return nil
+}
+
+// word returns the 8 bytes of s from i.
+func word(s string, i int) uint64 {
+	s = s[i : i+8]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// anyForbidden reports whether one of the 8 bytes of w is at most ' ', or 0x7f. The
+// subtraction sets the top bit of a byte that is too small; a borrow can only come
+// from such a byte, so it changes nothing where there is none.
+func anyForbidden(w uint64) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	del := w ^ ones*0x7f
+	return ((w-ones*(' '+1))&^w|(del-ones)&^del)&tops != 0
 }
 
 // ServerError is an error line of a server: ERROR, CLIENT_ERROR or SERVER_ERROR.

@@ -124,6 +124,9 @@ func malformed(e *Expect, line []byte) error {
 
 // parseError recognises the three error lines.
 func (e *Expect) parseError(line []byte, r *Reply) bool {
+	if len(line) == 0 || line[0] != 'C' && line[0] != 'S' && line[0] != 'E' {
+		return false
+	}
 	client := bytes.HasPrefix(line, []byte("CLIENT_ERROR"))
 	server := bytes.HasPrefix(line, []byte("SERVER_ERROR"))
 	if !client && !server && string(line) != "ERROR" && !bytes.HasPrefix(line, []byte("ERROR ")) {

@@ -110,19 +110,22 @@ func (e *Expect) classicHit(b, line []byte, r *Reply) (n, index int, step Step, 
 	if string(line) == "END" {
 		return len(endLine), 0, Done, nil
 	}
-	key, size, ok := e.valueLine(line, r)
-	i := e.next
-	for ; ok && int(i) < len(*e.keys) && (*e.keys)[i] != string(key); i++ {
+	keys, i := *e.keys, int(e.next)
+	for ; i < len(keys) && !isValueOf(line, keys[i]); i++ {
 	}
-	if !ok || int(i) == len(*e.keys) {
+	if i == len(keys) {
+		return 0, 0, Done, malformed(e, line)
+	}
+	size, ok := valueTail(line[len(valueWord)+len(keys[i]):], r)
+	if !ok {
 		return 0, 0, Done, malformed(e, line)
 	}
 	n, step, err = e.value(b, len(line)+2, size, r)
 	if step != Done || err != nil {
 		return n, 0, step, err
 	}
-	e.next = i + 1
-	return n, int(i), Hit, nil
+	e.next = uint32(i + 1)
+	return n, i, Hit, nil
 }
 
 // parseShared reads the reply to a request on a shared line. END says that all who
@@ -155,10 +158,13 @@ func (e *Expect) parseShared(b, line []byte, r *Reply) (n, index int, step Step,
 }
 
 // IsValueOf reports whether b begins with a value of this request on a shared line.
-func (e *Expect) IsValueOf(b []byte) bool {
-	const word = "VALUE "
-	n := len(word) + len(e.key)
-	return len(b) > n && string(b[:len(word)]) == word && string(b[len(word):n]) == e.key && b[n] == ' '
+func (e *Expect) IsValueOf(b []byte) bool { return isValueOf(b, e.key) }
+
+const valueWord = "VALUE "
+
+func isValueOf(b []byte, key string) bool {
+	n := len(valueWord) + len(key)
+	return len(b) > n && string(b[:len(valueWord)]) == valueWord && string(b[len(valueWord):n]) == key && b[n] == ' '
 }
 
 // ErrNotAsked is ErrMalformed for a value of a key that its line did not ask for.
@@ -166,32 +172,38 @@ var ErrNotAsked = fmt.Errorf("%w: a value that nobody has asked for", ErrMalform
 
 // valueLine reads "VALUE <key> <flags> <size> [<cas>]".
 func (e *Expect) valueLine(line []byte, r *Reply) (key []byte, size uint64, ok bool) {
-	rest, ok := bytes.CutPrefix(line, []byte("VALUE "))
+	rest, ok := bytes.CutPrefix(line, []byte(valueWord))
 	if !ok {
 		return nil, 0, false
 	}
-	key, rest, ok = bytes.Cut(rest, []byte(" "))
-	if !ok {
+	n := bytes.IndexByte(rest, ' ')
+	if n < 0 {
 		return nil, 0, false
 	}
-	flags, rest, ok := parseUint(rest)
-	if !ok || flags > math.MaxUint32 || len(rest) == 0 || rest[0] != ' ' {
-		return nil, 0, false
+	size, ok = valueTail(rest[n:], r)
+	return rest[:n], size, ok
+}
+
+// valueTail reads " <flags> <size> [<cas>]".
+func valueTail(b []byte, r *Reply) (size uint64, ok bool) {
+	flags, b, ok := parseUint(b[1:])
+	if !ok || flags > math.MaxUint32 || len(b) == 0 || b[0] != ' ' {
+		return 0, false
 	}
 	r.Flags = uint32(flags)
-	size, rest, ok = parseUint(rest[1:])
+	size, b, ok = parseUint(b[1:])
 	if !ok || size > maxSize {
-		return nil, 0, false
+		return 0, false
 	}
-	if len(rest) > 0 {
-		if rest[0] != ' ' {
-			return nil, 0, false
+	if len(b) > 0 {
+		if b[0] != ' ' {
+			return 0, false
 		}
-		if r.CAS, rest, ok = parseUint(rest[1:]); !ok || len(rest) > 0 {
-			return nil, 0, false
+		if r.CAS, b, ok = parseUint(b[1:]); !ok || len(b) > 0 {
+			return 0, false
 		}
 	}
-	return key, size, true
+	return size, true
 }
 
 // maxStats bounds the lines of one stats reply; real ones have some hundreds.
