@@ -123,7 +123,7 @@ func (g *group) pick() *conn {
 			continue
 		}
 		n := c.inFlight.Load()
-		if n == 0 && !c.crowd.Load() || n == 1 && c.pair.Load() {
+		if n == 0 && !c.crowd.Load() || n == 1 && c.pair.Load() && g.maxInFlight > 1 {
 			return c
 		}
 		if n < min(calm, int32(g.maxInFlight)) {

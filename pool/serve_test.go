@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"bytes"
 	"errors"
 	"fmt"
@@ -284,7 +285,8 @@ func TestNobodyStaysWithAStuckConnection(t *testing.T) {
 	}
 }
 
-// TestIdleConnectionComesFirst, unless it is only between two batches of a crowd.
+// TestIdleConnectionComesFirst, unless it is only between two batches of a crowd, or
+// two callers go in step on the other.
 func TestIdleConnectionComesFirst(t *testing.T) {
 	p := newPool(t, "none", Config{Conns: 2})
 	g := &p.small
@@ -298,19 +300,26 @@ func TestIdleConnectionComesFirst(t *testing.T) {
 	for _, c := range []struct {
 		a, b  int32 // requests under way
 		crowd bool  // on b
+		pair  bool  // on a
+		limit int   // of requests on a connection; 0: many
 		want  *conn
 	}{
-		{0, 0, false, a},
-		{1, 0, false, b},
-		{1, 0, true, a},
-		{1, 1, false, a},
-		{calm, 0, true, b},
-		{calm, calm - 1, false, b},
-		{calm + 1, calm, false, b},
+		{0, 0, false, false, 0, a},
+		{1, 0, false, false, 0, b},
+		{1, 0, true, false, 0, a},
+		{1, 1, false, false, 0, a},
+		{calm, 0, true, false, 0, b},
+		{calm, calm - 1, false, false, 0, b},
+		{calm + 1, calm, false, false, 0, b},
+		{1, 0, false, true, 0, a},
+		{2, 0, false, true, 0, b},
+		{1, 0, false, true, 1, b},
 	} {
 		a.inFlight.Store(c.a)
 		b.inFlight.Store(c.b)
 		b.crowd.Store(c.crowd)
+		a.pair.Store(c.pair)
+		g.maxInFlight = cmp.Or(c.limit, 1024)
 		if got := g.pick(); got != c.want {
 			t.Errorf("%+v: connection %d", c, got.id)
 		}
