@@ -1,8 +1,8 @@
 package pool
 
 import (
-	"cmp"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
