@@ -38,3 +38,23 @@ func TestWitnessSeesABusyProcess(t *testing.T) {
 		t.Errorf("lag of %v beside %d busy goroutines per processor", lag, 16)
 	}
 }
+
+// TestWitnessCountsWhatIsOwed: a turn that it should have had before it was stopped, and
+// the time until its first one.
+func TestWitnessCountsWhatIsOwed(t *testing.T) {
+	const owed = 100 * ms
+	lag := func(every time.Duration, began time.Time) time.Duration {
+		w := witness{quit: make(chan struct{}), lag: make(chan time.Duration, 1)}
+		close(w.quit)
+		w.watch(every, began)
+		return <-w.lag
+	}
+	for range 64 { // the timer and the end are both there: either may be seen first
+		if d := lag(-owed, time.Now()); d < owed {
+			t.Fatalf("a lag of %v with a turn overdue by %v", d, owed)
+		}
+	}
+	if d := lag(time.Minute, time.Now().Add(-owed)); d < owed {
+		t.Errorf("a lag of %v with a first turn after %v", d, owed)
+	}
+}

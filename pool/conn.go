@@ -42,7 +42,7 @@ type conn struct {
 	served   atomic.Uint64 // replies
 	backlog  atomic.Bool   // the reader has complete replies that it has not handed over
 	crowd    atomic.Bool   // requests come in numbers: the last batch had shareFrom
-	pair     atomic.Bool   // two callers at most use the group, for a while; see pair.go
+	pair     atomic.Bool   // two callers at most have used the group for a while, or one; see pair.go
 
 	wake    chan struct{} // gives serve the reader role; cap 1
 	writers sync.WaitGroup
@@ -62,7 +62,7 @@ type conn struct {
 	pushed  uint64 // slots ever pushed
 	taken   uint64 // of these, how many the writer has taken
 	seen    uint64 // pushed, at the watchdog's last look
-	few     int    // replies in a row while the group had at most two requests
+	few     int    // batches answered while the group had two requests at most, less what was in vain
 	lone    int    // replies in a row, or pairs of them, after which nobody else waited
 	rested  bool   // idle for a tick, and serve knows
 	shrink  bool   // the reader should give its grown buffer back

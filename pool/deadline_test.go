@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ func inMemory(t *testing.T, srv mctest.Config, cfg Config) (*mctest.Server, *Poo
 		}
 		return newBuffered(nc), nil
 	}
+	cfg.DialTimeout = cmp.Or(cfg.DialTimeout, 250*time.Millisecond) // time is exact here
 	return s, newPool(t, "in memory", cfg)
 }
 

@@ -2,17 +2,17 @@ package pool
 
 import "runtime"
 
-// A pair is two callers of one server who ask again and again. Left alone, they would
-// miss each other: one writes while the other reads, and whoever waits is woken on
+// A pair is two callers of one server who ask again and again, or one who does, until
+// another comes. Left alone, two would miss each other: one writes while the other reads, and whoever waits is woken on
 // a processor that has just fallen asleep, which costs more than a request. So
 // they share a connection, the one who reads waits a moment for the other before he
 // writes, and the other looks for his reply instead of sleeping (ride). Their requests
 // then travel in one system call and are answered by one. Each step is a matter of
 // speed only: whoever comes late is served like anybody else.
 const (
-	pairFrom   = 16 // replies in a row that make a pair
+	pairFrom   = 16 // batches in a row that make a pair
 	maxFew     = 64 // the most that count
-	vain       = 16 // what a wait in vain costs
+	vain       = 16 // how many of them a wait in vain costs
 	pairYields = 16 // how many turns the reader gives his partner
 )
 
@@ -69,13 +69,17 @@ func (c *conn) awaitPartner() {
 	c.both = false
 	clock := &c.g.p.now
 	start := clock.Load()
+	if start < c.hurry {
+		return
+	}
 	for range pairYields {
 		runtime.Gosched()
+		if now := clock.Load(); now-start > int64(tick) {
+			c.hurry = now + int64(hurryTime) // others keep the processors
+			break
+		}
 		if c.inFlight.Load() > 1 {
 			return
-		}
-		if clock.Load()-start > int64(tick) {
-			break // others keep the processors
 		}
 	}
 	c.inVain()

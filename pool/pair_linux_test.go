@@ -58,9 +58,10 @@ func TestPairIsMadeAndLeft(t *testing.T) {
 				c.batch = nil
 				for range s.batch {
 					r := get("key")
-					if r.mayLead = true; s.multi {
+					if s.multi {
 						r = multi("a", "b")
 					}
+					r.mayLead = true
 					c.batch = append(c.batch, outcome{req: r})
 				}
 				for range times {
@@ -95,7 +96,10 @@ func TestPartnerWhoStaysAway(t *testing.T) {
 			t.Fatal("still a pair after so many waits in vain")
 		}
 		c.mu.Lock()
-		c.both = true // nobody is under way: the reader's field is ours
+		if c.reader == readerNone { // its fields are ours
+			c.both = true
+			c.wire.(*rawWire).spin.luck = maxLuck
+		}
 		c.mu.Unlock()
 		must(t, p.Do(background, get("key")))
 	}
@@ -108,7 +112,6 @@ func TestRiderIsReleased(t *testing.T) {
 	hung := script(t, func(p *peer) { p.sayValue(p.line(), "v"); p.untilClosed() })
 	p := newPool(t, hung, Config{Conns: 1, Timeout: patience})
 	c := onlyConn(t, p)
-	pairUp(c)
 	ctx, cancel := context.WithCancel(background)
 	var reader sync.WaitGroup
 	reader.Go(func() {
@@ -117,18 +120,48 @@ func TestRiderIsReleased(t *testing.T) {
 		}
 	})
 	eventually(t, "the reader waits", func() bool { return c.inFlight.Load() == 1 })
+	few := func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.few
+	}
+	// ride has the second one of a pair wait while check is made.
+	ride := func(check func(sent func() bool)) {
+		pairUp(c)
+		before := c.inFlight.Load()
+		r := get("b")
+		ctx, cancel := context.WithCancel(background)
+		var rider sync.WaitGroup
+		rider.Go(func() {
+			if err := p.Do(ctx, r); !errors.Is(err, context.Canceled) {
+				t.Errorf("the rider got %v", err)
+			}
+		})
+		check(func() bool { return c.inFlight.Load() > before })
+		cancel()
+		within(t, patience, "the rider", rider.Wait)
+		if !r.rides {
+			t.Error("the second one of a pair did not ride")
+		}
+	}
+	riders.Add(maxLookers)
+	ride(func(sent func() bool) {
+		eventually(t, "the second request is under way", sent)
+		time.Sleep(20 * time.Millisecond)
+		if n := few(); n != maxFew {
+			t.Errorf("%d left of %d after a ride of one who may not look", n, maxFew)
+		}
+	})
+	riders.Add(-maxLookers)
+	ride(func(func() bool) {
+		eventually(t, "a ride in vain has its price", func() bool { return few() == maxFew-vain })
+	})
+	pairUp(c)
 	r := get("b")
 	r.Timeout = 20 * time.Millisecond
 	within(t, patience, "the rider", func() {
-		err := p.Do(background, r)
-		wantSent(t, err, ErrTimeout, true)
+		wantSent(t, p.Do(background, r), ErrTimeout, true)
 	})
-	if !r.rides {
-		t.Error("the second one of a pair did not ride")
-	}
-	if c.pair.Load() && c.few > maxFew-vain {
-		t.Error("a ride in vain cost nothing")
-	}
 	cancel()
 	reader.Wait()
 	if n := riders.Load(); n != 0 {
@@ -143,6 +176,15 @@ func TestPairs(t *testing.T) {
 	for i := range 100 {
 		must(t, p.Do(background, set(soakKey(i), soakValue(i))))
 	}
+	for try := 0; !pairs(t, p) && maxLookers > 0; try++ {
+		if try == 20 { // on a busy machine, looks are seldom lucky
+			t.Fatal("two callers never went in step")
+		}
+	}
+}
+
+// pairs reports whether one of them rode.
+func pairs(t *testing.T, p *Pool) bool {
 	var callers sync.WaitGroup
 	var rides, good [2]int
 	for who := range 2 {
@@ -185,4 +227,65 @@ func TestPairs(t *testing.T) {
 	if n := riders.Load(); n != 0 {
 		t.Errorf("%d riders are left", n)
 	}
+	return rides[0]+rides[1] > 0
+}
+
+// TestPairsReadForThemselves: serve leaves the reading to a pair as to a lone caller.
+func TestPairsReadForThemselves(t *testing.T) {
+	for _, pair := range []bool{true, false} {
+		c := serverless(t)
+		if pair {
+			pairUp(c)
+		}
+		for range 2 {
+			r := get("key")
+			must(t, c.g.p.prepare(background, r))
+			c.push(r, true)
+		}
+		c.takeBatch()
+		c.batch = make([]outcome, 2)
+		c.claim()
+		if got := c.lone == 1; got != pair {
+			t.Errorf("pair %v: two replies in a row are as good as one of a lone caller: %v", pair, got)
+		}
+	}
+}
+
+// TestRetryLeavesAStuckConnection: a request that has timed out is under way still, as
+// far as the queue knows. That must not look like a partner.
+func TestRetryLeavesAStuckConnection(t *testing.T) {
+	var conns atomic.Int32
+	var stuck atomic.Bool
+	p := newPool(t, script(t, func(c *peer) {
+		first := conns.Add(1) == 1
+		for line := c.line(); line != ""; line = c.line() {
+			if first && stuck.Load() {
+				c.stand()
+				return
+			}
+			c.sayValue(line, "v")
+		}
+	}), Config{Conns: 2, Timeout: 10 * patience}) // that connection is not condemned
+	must(t, p.Do(background, get("key")))
+	first := p.small.conns[0].Load()
+	p.small.dial(1)
+	eventually(t, "the second connection is there", func() bool { return p.small.conns[1].Load() != nil })
+	if first == nil {
+		t.Fatal("the first connection is not in the first place")
+	}
+	pairUp(first)
+	stuck.Store(true)
+	r := get("key")
+	for try := 0; ; try++ {
+		r.Timeout = 50 * time.Millisecond
+		err := p.Do(background, r)
+		if err != nil && try == 0 {
+			break
+		}
+		if try == 100 {
+			t.Fatal("nobody met the stuck connection")
+		}
+	}
+	r.Timeout = patience
+	within(t, patience/2, "the retry", func() { must(t, p.Do(background, r)) })
 }

@@ -72,9 +72,10 @@ func (w *rawWire) awaitAlone(fd uintptr) bool {
 	return w.await(fd)
 }
 
-// Callers who read for themselves look on half of the processors at most: a server on
-// the same host needs one, too, and whoever sleeps while others look is woken quickly.
-// What counts is the number of processors with which the process started.
+// Callers who read for themselves look on half of the processors at most, and as many
+// may look for a reply that another reads (ride). With both, nobody of this process
+// sleeps, but each look lets a server on the same host run. What counts is the number of
+// processors with which the process started.
 var (
 	lookers    atomic.Int32
 	riders     atomic.Int32
@@ -97,12 +98,13 @@ func endLook() { lookers.Add(-1) }
 func (c *conn) ride(r *Request) {
 	if riders.Add(1) <= maxLookers {
 		start := time.Now()
-		for look := 1; len(r.done) == 0; look++ {
+		spent := time.Duration(0)
+		for look := 1; len(r.done) == 0 && spent <= spinWait; look++ {
 			letRun(look)
-			if time.Since(start) > spinWait {
-				c.inVain()
-				break
-			}
+			spent = time.Since(start)
+		}
+		if spent > spinWait {
+			c.inVain() // also if the reply has come meanwhile: a sleep would have cost less
 		}
 	}
 	riders.Add(-1)
@@ -130,13 +132,16 @@ func (w *rawWire) hush(fd uintptr) {
 	}
 }
 
-// unhush must come before any wait, which would last for ever. If bytes are there
-// already, the kernel tells the poller now.
-func (w *rawWire) unhush(fd uintptr) {
-	if w.hushed {
-		w.hushed = false
-		_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, 1)
+// unhush must come before any wait, which would last for ever. It reports whether there
+// was something to take back: then bytes may have come of which nobody has told the
+// poller (kernels from 4.18 on do so now).
+func (w *rawWire) unhush(fd uintptr) bool {
+	if !w.hushed {
+		return false
 	}
+	w.hushed = false
+	_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, 1)
+	return true
 }
 
 func (w *rawWire) worth() bool      { return w.spin.worth() }

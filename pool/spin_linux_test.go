@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -140,6 +141,13 @@ func TestHushedSocketIsHeard(t *testing.T) {
 	p, other := newPool(t, script(t, slow), Config{Conns: 1, Timeout: patience}), newPool(t, memcached(t), Config{Timeout: patience})
 	c := onlyConn(t, p)
 	w := c.wire.(*rawWire)
+	mark := func() (n int) {
+		t.Helper()
+		must(t, w.rc.Control(func(fd uintptr) {
+			n, _ = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT)
+		}))
+		return n
+	}
 	hushed := 0
 	for n := range 60 {
 		for range 2 * loneReplies { // which also make looking a habit
@@ -149,7 +157,12 @@ func TestHushedSocketIsHeard(t *testing.T) {
 		}
 		c.mu.Lock()
 		if c.reader == readerNone { // on a busy machine, looks may be over too soon
-			must(t, w.rc.Control(w.hush))
+			if n, err := w.glance(c.rbuf); n != 0 || err != nil {
+				t.Errorf("an idle connection said %d bytes, %v", n, err)
+			}
+			if n := mark(); n != hushAt {
+				t.Errorf("the low-water mark is %d after a glance, want %d", n, hushAt)
+			}
 			hushed++
 		}
 		c.mu.Unlock()
@@ -164,6 +177,9 @@ func TestHushedSocketIsHeard(t *testing.T) {
 		})
 		if got := string(r.Reply.Value); got != "v" {
 			t.Fatalf("value %q", got)
+		}
+		if n := mark(); n != 1 {
+			t.Errorf("the low-water mark is %d after a wait", n)
 		}
 	}
 	if hushed == 0 {

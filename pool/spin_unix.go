@@ -9,5 +9,5 @@ func (w *rawWire) awaitAlone(uintptr) bool { return false }
 func (w *rawWire) worth() bool             { return false }
 func (w *rawWire) learn(bool)              {}
 func (w *rawWire) hush(uintptr)            {}
-func (w *rawWire) unhush(uintptr)          {}
+func (w *rawWire) unhush(uintptr) bool     { return false }
 func (w *rawWire) near() bool              { return false }

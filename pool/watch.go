@@ -279,7 +279,8 @@ func (c *conn) lookSlot(s *slot, now int64, over bool, f *findings) bool {
 	if err == nil {
 		return false
 	}
-	s.req = nil // the reply, if it comes, is thrown away
+	s.req = nil             // the reply, if it comes, is thrown away
+	c.setFew(min(c.few, 0)) // the next one had better look for another connection
 	// Also where its bytes are still in the write buffer: they may leave later.
 	r.err = &Error{Sent: true, Err: err}
 	if r.leads {

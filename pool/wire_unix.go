@@ -61,7 +61,9 @@ func (w *rawWire) read(b []byte, soon int32) (int, error) {
 
 func (w *rawWire) tryRead(fd uintptr) bool {
 	for !w.readOnce(fd) {
-		w.unhush(fd)
+		if w.unhush(fd) {
+			continue // something may have come before
+		}
 		if w.soon == 0 || !w.await(fd) {
 			return false
 		}
@@ -131,11 +133,11 @@ func (w *rawWire) tryExchange(fd uintptr) bool {
 	}
 	w.send = nil
 	w.fd, w.direct = fd, true
+	w.unhush(fd)
 	if w.n, w.err = 0, send(); w.err != nil {
 		return true
 	}
 	w.soon = 1
-	w.unhush(fd)
 	return w.awaitAlone(fd) && w.tryRead(fd)
 }
 
