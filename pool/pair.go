@@ -1,19 +1,26 @@
 package pool
 
-import "runtime"
+import (
+	"runtime"
+	"time"
+)
 
 // A pair is two callers of one server who ask again and again, or one who does, until
-// another comes. Left alone, two would miss each other: one writes while the other reads, and whoever waits is woken on
-// a processor that has just fallen asleep, which costs more than a request. So
-// they share a connection, the one who reads waits a moment for the other before he
-// writes, and the other looks for his reply instead of sleeping (ride). Their requests
-// then travel in one system call and are answered by one. Each step is a matter of
-// speed only: whoever comes late is served like anybody else.
+// another comes. Left alone, two would miss each other: one writes while the other
+// reads, and whoever waits is woken on a processor that has just fallen asleep, which
+// costs more than a request. So they share a connection, the one who reads waits a
+// moment for the other before he writes, and the other looks for his reply instead of
+// sleeping (ride). Their requests then travel in one system call and are answered by
+// one. Each step is a matter of speed only: whoever comes late is served like anybody
+// else.
 const (
-	pairFrom   = 16 // batches in a row that make a pair
-	maxFew     = 64 // the most that count
-	vain       = 16 // how many of them a wait in vain costs
-	pairYields = 16 // how many turns the reader gives his partner
+	pairFrom   = 16       // batches in a row that make a pair
+	maxFew     = 64       // the most that count
+	vain       = 16       // how many of them a wait in vain costs
+	pairYields = 16       // how many turns the reader gives his partner
+	minPause   = 256      // batches before the next try, where others keep the processors;
+	maxPause   = 32 << 10 // it doubles each time
+	hogged     = time.Millisecond
 )
 
 // seePair is told how many requests were under way when c.batch was answered. The
@@ -24,15 +31,18 @@ func (c *conn) seePair(under int) {
 	case under+c.g.besides(c) > 2 || !c.pairable():
 		c.setFew(min(c.few, 0))
 	case c.wire.near():
-		c.setFew(min(c.few+1, maxFew))
+		if c.few == maxFew && c.both {
+			c.pause /= 2 // the pair is a good one
+		}
+		c.setFew(c.few + 1)
 	default:
-		c.setFew(max(c.few-1, -maxFew))
+		c.setFew(c.few - 1)
 	}
 }
 
 func (c *conn) setFew(n int) {
-	c.few = n
-	if pair := n >= pairFrom; pair != c.pair.Load() {
+	c.few = min(max(n, -maxPause), maxFew)
+	if pair := c.few >= pairFrom; pair != c.pair.Load() {
 		c.pair.Store(pair)
 	}
 }
@@ -67,27 +77,32 @@ func (c *conn) awaitPartner() {
 		return
 	}
 	c.both = false
-	clock := &c.g.p.now
-	start := clock.Load()
-	if start < c.hurry {
-		return
-	}
+	start := time.Now()
 	for range pairYields {
 		runtime.Gosched()
-		if now := clock.Load(); now-start > int64(tick) {
-			c.hurry = now + int64(hurryTime) // others keep the processors
+		if c.inFlight.Load() > 1 {
 			break
 		}
-		if c.inFlight.Load() > 1 {
+		if time.Since(start) > spinWait {
+			c.inVain(time.Since(start))
 			return
 		}
 	}
-	c.inVain()
+	if d := time.Since(start); d > hogged || c.inFlight.Load() < 2 {
+		c.inVain(d)
+	}
 }
 
-// inVain is called after a partner's wait in vain.
-func (c *conn) inVain() {
+// inVain is called after a partner's wait in vain, or one in which others kept the
+// processor for long: where those are many, each wait costs a slice of each of theirs,
+// and it is long before callers are a pair again.
+func (c *conn) inVain(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.setFew(max(c.few-vain, -maxFew))
+	if d > hogged {
+		c.pause = min(max(2*c.pause, minPause), maxPause)
+		c.setFew(-c.pause)
+	} else {
+		c.setFew(c.few - vain)
+	}
 }

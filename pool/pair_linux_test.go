@@ -120,50 +120,53 @@ func TestRiderIsReleased(t *testing.T) {
 		}
 	})
 	eventually(t, "the reader waits", func() bool { return c.inFlight.Load() == 1 })
-	few := func() int {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.few
-	}
-	// ride has the second one of a pair wait while check is made.
-	ride := func(check func(sent func() bool)) {
-		pairUp(c)
-		before := c.inFlight.Load()
-		r := get("b")
-		ctx, cancel := context.WithCancel(background)
-		var rider sync.WaitGroup
-		rider.Go(func() {
-			if err := p.Do(ctx, r); !errors.Is(err, context.Canceled) {
-				t.Errorf("the rider got %v", err)
-			}
-		})
-		check(func() bool { return c.inFlight.Load() > before })
-		cancel()
-		within(t, patience, "the rider", rider.Wait)
-		if !r.rides {
-			t.Error("the second one of a pair did not ride")
-		}
-	}
-	riders.Add(maxLookers)
-	ride(func(sent func() bool) {
-		eventually(t, "the second request is under way", sent)
-		time.Sleep(20 * time.Millisecond)
-		if n := few(); n != maxFew {
-			t.Errorf("%d left of %d after a ride of one who may not look", n, maxFew)
-		}
-	})
-	riders.Add(-maxLookers)
-	ride(func(func() bool) {
-		eventually(t, "a ride in vain has its price", func() bool { return few() == maxFew-vain })
-	})
+	// Once by his context, and once by his own time.
 	pairUp(c)
 	r := get("b")
+	own, cancelOwn := context.WithCancel(background)
+	time.AfterFunc(20*time.Millisecond, cancelOwn)
+	within(t, patience, "the rider", func() {
+		if err := p.Do(own, r); !errors.Is(err, context.Canceled) {
+			t.Errorf("the rider got %v", err)
+		}
+	})
+	if !r.rides {
+		t.Error("the second one of a pair did not ride")
+	}
+	c.mu.Lock()
+	if c.few != -minPause {
+		t.Errorf("%d left after so long a ride, want %d", c.few, -minPause)
+	}
+	c.mu.Unlock()
+	pairUp(c)
 	r.Timeout = 20 * time.Millisecond
 	within(t, patience, "the rider", func() {
 		wantSent(t, p.Do(background, r), ErrTimeout, true)
 	})
 	cancel()
 	reader.Wait()
+	if n := riders.Load(); n != 0 {
+		t.Errorf("%d riders are left", n)
+	}
+}
+
+// TestSoManyLook: a rider looks for a short while, if not too many do already.
+func TestSoManyLook(t *testing.T) {
+	needTwoProcessors(t)
+	r := get("key")
+	r.done = make(chan struct{}, 1)
+	if !r.lookDone(time.Now()) {
+		t.Error("a look for what does not come was not in vain")
+	}
+	riders.Add(maxLookers)
+	if r.lookDone(time.Now()) {
+		t.Error("one more looked than may")
+	}
+	riders.Add(-maxLookers)
+	r.done <- struct{}{}
+	if r.lookDone(time.Now()) || len(r.done) == 0 {
+		t.Error("what had come was not seen, or taken")
+	}
 	if n := riders.Load(); n != 0 {
 		t.Errorf("%d riders are left", n)
 	}

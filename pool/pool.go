@@ -84,8 +84,9 @@ func (p *Pool) Do(ctx context.Context, r *Request) error {
 	}
 	if c != nil && r.rides {
 		c.ride(r)
+	} else {
+		<-r.done
 	}
-	<-r.done
 	return r.finish()
 }
 

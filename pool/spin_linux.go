@@ -93,21 +93,35 @@ func beginLook() bool {
 
 func endLook() { lookers.Add(-1) }
 
-// ride looks for r's reply, which another caller or serve reads. Only so many do as
-// look for themselves.
+// ride waits for the end of r, whose reply another caller or serve reads. At first it
+// looks.
 func (c *conn) ride(r *Request) {
-	if riders.Add(1) <= maxLookers {
-		start := time.Now()
-		spent := time.Duration(0)
-		for look := 1; len(r.done) == 0 && spent <= spinWait; look++ {
-			letRun(look)
-			spent = time.Since(start)
-		}
-		if spent > spinWait {
-			c.inVain() // also if the reply has come meanwhile: a sleep would have cost less
-		}
+	start := time.Now()
+	vain := r.lookDone(start)
+	<-r.done
+	d := time.Since(start)
+	if vain || d > hogged {
+		c.inVain(d)
 	}
-	riders.Add(-1)
+	if d > hogged {
+		r.lane = 0 // on a connection of his own a caller needs nobody else
+	}
+}
+
+// lookDone looks whether r has ended, where not too many look already, and reports
+// whether that was in vain.
+func (r *Request) lookDone(start time.Time) (vain bool) {
+	defer riders.Add(-1)
+	if riders.Add(1) > maxLookers {
+		return false
+	}
+	for look := 1; len(r.done) == 0; look++ {
+		if time.Since(start) > spinWait {
+			return true
+		}
+		letRun(look)
+	}
+	return false
 }
 
 // letRun lets others run before the given look, counted from 1.

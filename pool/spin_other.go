@@ -11,4 +11,4 @@ func letRun(int) {}
 func beginLook() bool { return false }
 func endLook()        {}
 
-func (c *conn) ride(*Request) {}
+func (c *conn) ride(r *Request) { <-r.done }
