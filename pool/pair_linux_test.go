@@ -257,18 +257,8 @@ func TestPairsReadForThemselves(t *testing.T) {
 // TestRetryLeavesAStuckConnection: a request that has timed out is under way still, as
 // far as the queue knows. That must not look like a partner.
 func TestRetryLeavesAStuckConnection(t *testing.T) {
-	var conns atomic.Int32
 	var stuck atomic.Bool
-	p := newPool(t, script(t, func(c *peer) {
-		first := conns.Add(1) == 1
-		for line := c.line(); line != ""; line = c.line() {
-			if first && stuck.Load() {
-				c.stand()
-				return
-			}
-			c.sayValue(line, "v")
-		}
-	}), Config{Conns: 2, Timeout: 10 * patience}) // that connection is not condemned
+	p := newPool(t, script(t, firstSticks(&stuck)), Config{Conns: 2, Timeout: 10 * patience}) // that connection is not condemned
 	must(t, p.Do(background, get("key")))
 	first := p.small.conns[0].Load()
 	p.small.dial(1)

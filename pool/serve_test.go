@@ -244,13 +244,11 @@ func TestNothingIsBelievedBehindALineOutOfStep(t *testing.T) {
 	}
 }
 
-// TestNobodyStaysWithAStuckConnection: one connection of two stops answering. Whoever
-// has met it goes to the other.
-func TestNobodyStaysWithAStuckConnection(t *testing.T) {
-	const callers = 32
-	var conns, failed atomic.Int32
-	var stuck atomic.Bool
-	p := newPool(t, script(t, func(c *peer) {
+// firstSticks answers each get with its own key, but on the first connection no longer
+// once stuck.
+func firstSticks(stuck *atomic.Bool) func(*peer) {
+	var conns atomic.Int32
+	return func(c *peer) {
 		first := conns.Add(1) == 1
 		for line := c.line(); line != ""; line = c.line() {
 			if first && stuck.Load() {
@@ -259,7 +257,16 @@ func TestNobodyStaysWithAStuckConnection(t *testing.T) {
 			}
 			c.sayValue(line, strings.Fields(line)[1])
 		}
-	}), Config{Timeout: 10 * patience}) // that connection is not condemned
+	}
+}
+
+// TestNobodyStaysWithAStuckConnection: one connection of two stops answering. Whoever
+// has met it goes to the other.
+func TestNobodyStaysWithAStuckConnection(t *testing.T) {
+	const callers = 32
+	var failed atomic.Int32
+	var stuck atomic.Bool
+	p := newPool(t, script(t, firstSticks(&stuck)), Config{Timeout: 10 * patience}) // that connection is not condemned
 	var settled, all sync.WaitGroup
 	settled.Add(callers)
 	for range callers {
