@@ -63,7 +63,7 @@ type conn struct {
 	taken   uint64 // of these, how many the writer has taken
 	seen    uint64 // pushed, at the watchdog's last look
 	few     int    // batches answered while the group had two requests at most, less what was in vain
-	pause   int    // how long the last one's price is to be paid, where others keep the processors
+	pause   int    // batches that the last wait cost, where others keep the processors
 	lone    int    // replies in a row, or pairs of them, after which nobody else waited
 	rested  bool   // idle for a tick, and serve knows
 	shrink  bool   // the reader should give its grown buffer back

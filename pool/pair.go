@@ -20,7 +20,7 @@ const (
 	pairYields = 16       // how many turns the reader gives his partner
 	minPause   = 256      // batches before the next try, where others keep the processors;
 	maxPause   = 32 << 10 // it doubles each time
-	hogged     = time.Millisecond
+	hogged     = time.Millisecond // a wait that took longer says that they do
 )
 
 // seePair is told how many requests were under way when c.batch was answered. The
