@@ -14,12 +14,12 @@ import (
 // one. Each step is a matter of speed only: whoever comes late is served like anybody
 // else.
 const (
-	pairFrom   = 16       // batches in a row that make a pair
-	maxFew     = 64       // the most that count
-	vain       = 16       // how many of them a wait in vain costs
-	pairYields = 16       // how many turns the reader gives his partner
-	minPause   = 256      // batches before the next try, where others keep the processors;
-	maxPause   = 32 << 10 // it doubles each time
+	pairFrom   = 16               // batches in a row that make a pair
+	maxFew     = 64               // the most that count
+	vain       = 16               // how many of them a wait in vain costs
+	pairYields = 16               // how many turns the reader gives his partner
+	minPause   = 256              // batches before the next try, where others keep the processors;
+	maxPause   = 32 << 10         // it doubles each time
 	hogged     = time.Millisecond // a wait that took longer says that they do
 )
 
